@@ -1,0 +1,1 @@
+//! How much a server holds, and why: closed-loop users, honest latency histograms, reports.

@@ -1,0 +1,1 @@
+//! A model behind HTTP: one replica as tower layers, each usable alone.

@@ -1,0 +1,1 @@
+//! Model serving with replicas.
