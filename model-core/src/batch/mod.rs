@@ -1,0 +1,138 @@
+//! Rows that were checked against a signature: whoever holds a [`Batch`] need not look again.
+
+mod admit;
+mod builder;
+mod cell;
+mod row_writer;
+
+use std::sync::Arc;
+
+pub use self::builder::BatchBuilder;
+pub use self::cell::{Cell, CellError, CellProblem, Expected, Got};
+pub use self::row_writer::RowWriter;
+use crate::signature::Slot;
+use crate::{Error, ErrorKind, Signature};
+
+/// Rows whose every cell fits a [`Signature`].
+///
+/// # What a column takes
+/// A required column takes no missing value; an optional one takes [`Cell::Missing`] and, if it is numeric, NaN, which mean
+/// the same. Infinities are refused everywhere. A number is kept as it is or refused, never rounded to fit, with one
+/// exception that the type's name announces: `float` columns round to single precision. [`DataType`](crate::DataType) has
+/// the ranges.
+///
+/// # How it is laid out
+/// Row by row, numbers apart from texts: [`numbers`](Self::numbers) has rows × numeric columns, [`texts`](Self::texts) rows ×
+/// text columns, each in signature order.
+///
+/// ```
+/// use std::sync::Arc;
+/// use martello_model_core::{Batch, Cell, Column, Signature};
+///
+/// let columns = vec![Column::string("island"), Column::double("mass_g").optional()];
+/// let signature = Arc::new(Signature::new(columns, vec![])?);
+///
+/// let mut builder = Batch::builder(&signature);
+/// builder.push_row(&[Cell::Text("Biscoe"), Cell::Number(3750.0)]).unwrap();
+/// builder.push_row(&[Cell::Text("Dream"), Cell::Missing]).unwrap();
+/// assert_eq!(builder.push_row(&[Cell::Missing, Cell::Text("heavy")]).unwrap_err().len(), 2);
+///
+/// let batch = builder.build();
+/// assert_eq!(batch.rows(), 2);
+/// assert_eq!(batch.cell(0, 1), Cell::Number(3750.0));
+/// assert!(batch.numbers()[1].is_nan());
+/// # Ok::<(), martello_model_core::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Batch {
+    signature: Arc<Signature>,
+    rows: usize,
+    numbers: Vec<f64>,
+    texts: Vec<Option<Box<str>>>,
+}
+
+impl Batch {
+    /// Checks row-major numbers against a signature without text columns; nothing is copied.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidBatch`] if the signature has text columns, the numbers do not fill whole rows, or a column does
+    /// not take its value; then [`Error::cell_errors`] has every such cell.
+    pub fn from_numbers(signature: &Arc<Signature>, mut numbers: Vec<f64>) -> Result<Self, Error> {
+        let columns = signature.inputs();
+        if !signature.text_columns().is_empty() {
+            let message = "the signature has text columns; build the batch row by row";
+            return Err(Error::new(ErrorKind::InvalidBatch, message));
+        }
+        if !numbers.len().is_multiple_of(columns.len()) {
+            let message = format!("{} numbers do not fill rows of {} columns", numbers.len(), columns.len());
+            return Err(Error::new(ErrorKind::InvalidBatch, message));
+        }
+        let mut errors = Vec::new();
+        for (row, cells) in numbers.chunks_exact_mut(columns.len()).enumerate() {
+            for (position, (column, cell)) in columns.iter().zip(cells).enumerate() {
+                match admit::number(column, *cell) {
+                    Some(kept) => *cell = kept,
+                    None => errors.push(cell_error(signature, row, position, Got::Number(*cell))),
+                }
+            }
+        }
+        if !errors.is_empty() {
+            return Err(Error::new(ErrorKind::InvalidBatch, "the rows do not fit the signature").with_cells(errors));
+        }
+        Ok(Self { signature: Arc::clone(signature), rows: numbers.len() / columns.len(), numbers, texts: Vec::new() })
+    }
+
+    /// Starts an empty batch to which rows are added.
+    #[must_use]
+    pub fn builder(signature: &Arc<Signature>) -> BatchBuilder {
+        BatchBuilder::new(signature)
+    }
+
+    /// Returns the number of rows.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Returns the signature that the rows were checked against.
+    #[must_use]
+    pub fn signature(&self) -> &Arc<Signature> {
+        &self.signature
+    }
+
+    /// Returns the cells of the numeric columns: rows × numeric columns, missing values as NaN.
+    #[must_use]
+    pub fn numbers(&self) -> &[f64] {
+        &self.numbers
+    }
+
+    /// Returns the cells of the text columns: rows × text columns.
+    #[must_use]
+    pub fn texts(&self) -> &[Option<Box<str>>] {
+        &self.texts
+    }
+
+    /// Returns one cell; `column` is its position in the signature.
+    ///
+    /// # Panics
+    /// If there is no such row or column, as indexing does.
+    #[must_use]
+    pub fn cell(&self, row: usize, column: usize) -> Cell<'_> {
+        assert!(row < self.rows, "row {row} of a batch of {} rows", self.rows);
+        match self.signature.slot(column) {
+            Slot::Number(slot) => match self.numbers[row * self.signature.numeric_columns().len() + slot] {
+                missing if missing.is_nan() => Cell::Missing,
+                value => Cell::Number(value),
+            },
+            Slot::Text(slot) => {
+                let text = &self.texts[row * self.signature.text_columns().len() + slot];
+                text.as_deref().map_or(Cell::Missing, Cell::Text)
+            }
+        }
+    }
+}
+
+fn cell_error(signature: &Signature, row: usize, position: usize, got: Got) -> CellError {
+    let expected = Expected::Value(signature.inputs()[position].data_type);
+    CellError { row, position, column: signature.shared_name(position), expected, got }
+}

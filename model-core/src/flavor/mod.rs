@@ -1,0 +1,109 @@
+//! A folder of bytes becomes a model, and back: MLflow's model folders.
+//!
+//! A model folder has an `MLmodel` file, which says in YAML what the model takes and in which *flavors* it is stored, and
+//! the files that it names. [`save`] writes the `martello` flavor:
+//!
+//! | file | content |
+//! | --- | --- |
+//! | `MLmodel` | MLflow's keys: flavors, signature, input example, run, time; the checksum of `model.json` |
+//! | `model.json` | the encoder and the engine, versioned; every number is read back with the same bits |
+//! | `input_example.json` | rows to try the model with, as MLflow writes a data frame |
+//!
+//! [`load`] takes the first flavor that it can read and ignores keys and flavors that it does not know, as MLflow does. Files
+//! are checked before they are believed: sizes against [`Limits`], the checksum, the version, every shape.
+//!
+//! ```
+//! use martello_model_core::engine::LinearRegression;
+//! use martello_model_core::flavor::{self, SaveOptions};
+//! use martello_model_core::preprocessing::Encoder;
+//! use martello_model_core::{Batch, Column, Model, NativeModel, Signature};
+//!
+//! let signature = Signature::new(vec![Column::double("x")], vec![Column::double("y")])?;
+//! let encoder = Encoder::identity(&signature)?;
+//! let model = NativeModel::new(signature, encoder, LinearRegression::new(vec![0.1], 0.2)?)?;
+//!
+//! let files = flavor::save(&model, &SaveOptions::default())?;
+//! assert!(files.get("MLmodel").is_some());
+//!
+//! let loaded = flavor::load(&files)?.model;
+//! let batch = Batch::from_numbers(model.signature(), vec![0.3])?;
+//! assert_eq!(loaded.predict(&batch)?, model.predict(&batch)?);
+//! # Ok::<(), martello_model_core::Error>(())
+//! ```
+
+mod checksum;
+mod files;
+mod folder;
+mod input_example;
+mod limits;
+mod martello;
+mod mlmodel;
+mod options;
+
+use std::sync::Arc;
+
+pub use self::files::ModelFiles;
+use self::folder::Folder;
+pub use self::limits::Limits;
+use self::mlmodel::MlModel;
+pub use self::options::{LoadedModel, SaveOptions};
+use crate::{Error, ErrorKind, Model, NativeModel};
+
+/// How one flavor is read; a new flavor is a file beside this one and a line in [`READERS`].
+struct Reader {
+    flavor: &'static str,
+    read: fn(&Folder<'_>) -> Result<Arc<dyn Model>, Error>,
+}
+
+/// In order of preference: the first one that the folder has is read.
+const READERS: &[Reader] = &[Reader { flavor: martello::FLAVOR, read: martello::read }];
+
+/// Writes a model as the files of an MLflow model folder.
+///
+/// The same model and options give the same bytes.
+///
+/// # Errors
+/// [`ErrorKind::SignatureMismatch`] if the input example was checked against other columns than the model's.
+pub fn save(model: &NativeModel, options: &SaveOptions) -> Result<ModelFiles, Error> {
+    let mut files = ModelFiles::new();
+    let section = martello::write(model, &mut files);
+    let example = options.input_example.as_ref().map(|example| input_example::write(model, example, &mut files));
+    MlModel::describe(model, options, section, example.transpose()?).write(&mut files);
+    Ok(files)
+}
+
+/// Reads a model folder within the default [`Limits`].
+///
+/// # Errors
+/// As [`load_within`].
+pub fn load(files: &ModelFiles) -> Result<LoadedModel, Error> {
+    load_within(files, &Limits::default())
+}
+
+/// Reads a model folder within limits of your own.
+///
+/// # Errors
+/// Each names the file at fault: [`ErrorKind::MissingFile`], [`ErrorKind::TooLarge`], [`ErrorKind::Corrupted`] for a wrong
+/// checksum or malformed text, [`ErrorKind::UnknownVersion`], [`ErrorKind::InvalidModel`] for parts that do not fit together,
+/// [`ErrorKind::InvalidSignature`], and [`ErrorKind::Unsupported`] for a folder with none of the flavors that can be read.
+pub fn load_within(files: &ModelFiles, limits: &Limits) -> Result<LoadedModel, Error> {
+    let folder = Folder::open(files, limits)?;
+    let reader = READERS.iter().find(|reader| folder.manifest().flavors.contains_key(reader.flavor));
+    let reader = reader.ok_or_else(|| no_readable_flavor(folder.manifest()))?;
+    let model = (reader.read)(&folder)?;
+    let input_example = input_example::read(&folder, model.signature())?;
+    let MlModel { artifact_path, model_uuid, run_id, utc_time_created, .. } = folder.into_manifest();
+    let flavor = reader.flavor;
+    Ok(LoadedModel { model, flavor, input_example, artifact_path, model_uuid, run_id, utc_time_created })
+}
+
+fn no_readable_flavor(manifest: &MlModel) -> Error {
+    let found: Vec<&str> = manifest.flavors.keys().map(String::as_str).collect();
+    let readable: Vec<&str> = READERS.iter().map(|reader| reader.flavor).collect();
+    let message = format!(
+        "the model has the flavors [{}], of which none can be served; log it with one of [{}]",
+        found.join(", "),
+        readable.join(", ")
+    );
+    Error::new(ErrorKind::Unsupported, message)
+}
