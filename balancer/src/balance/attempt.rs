@@ -1,0 +1,104 @@
+//! One attempt of one request at one endpoint.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{InFlight, Load, NoEndpoint, Outcome, node::Node, set::Set};
+use crate::{
+    policy::{Candidates, Policy},
+    retry::Tried,
+};
+
+/// An endpoint that was picked. In flight until it is finished or dropped.
+#[derive(Debug)]
+pub(crate) struct Attempt<E, P: Policy> {
+    set: Arc<Set<E, P>>,
+    node: Arc<Node<E>>,
+    /// Gone once the attempt is finished.
+    in_flight: Option<InFlight>,
+    started: Instant,
+    on_trial: bool,
+}
+
+impl<E, P: Policy> Attempt<E, P> {
+    /// Picks an endpoint that was not tried.
+    pub(crate) fn pick(set: &Arc<Set<E, P>>, tried: &Tried) -> Result<Self, NoEndpoint> {
+        let started = Instant::now();
+        let view = set.view();
+        if view.next_trial.is_some_and(|at| at <= started)
+            && tried.is_empty()
+            && let Some(node) = set.claim_trial(started)
+        {
+            return Ok(Self::begin(set, node, tried, started, true));
+        }
+        let candidates = Candidates { ready: &view.loads, tried, now: started };
+        match set.policy.pick(&view.round, &candidates).and_then(|index| view.ready.get(index)) {
+            Some(node) => Ok(Self::begin(set, Arc::clone(node), tried, started, false)),
+            None => Err(NoEndpoint { members: view.members.len() }),
+        }
+    }
+
+    fn begin(
+        set: &Arc<Set<E, P>>,
+        node: Arc<Node<E>>,
+        tried: &Tried,
+        started: Instant,
+        on_trial: bool,
+    ) -> Self {
+        let in_flight = Some(InFlight::begin(&node.load));
+        node.load.requests.fetch_add(1, Ordering::Relaxed);
+        if !tried.is_empty() {
+            node.load.retries.fetch_add(1, Ordering::Relaxed);
+        }
+        Self { set: Arc::clone(set), node, in_flight, started, on_trial }
+    }
+
+    pub(crate) fn service(&self) -> &E {
+        &self.node.service
+    }
+
+    pub(crate) fn load(&self) -> &Load {
+        &self.node.load
+    }
+
+    /// Records how the attempt ended. Returns the endpoint's name, and what goes on counting the request as in
+    /// flight there.
+    pub(crate) fn finish(mut self, outcome: Outcome) -> (Arc<str>, InFlight) {
+        let now = Instant::now();
+        let took = now.saturating_duration_since(self.started);
+        match outcome {
+            Outcome::Success => self.succeeded(took),
+            Outcome::Failure(kind) => {
+                self.node.load.failures.fetch_add(1, Ordering::Relaxed);
+                self.set.failed(&self.node, kind, now);
+            }
+            Outcome::Neutral if self.on_trial => self.set.abandon_trial(self.node.id()),
+            Outcome::Neutral => {}
+        }
+        self.set.policy.completed(&self.node.load, took, outcome, now);
+        let in_flight = self.in_flight.take().expect("an attempt is in flight until it is finished");
+        (Arc::clone(&self.node.name), in_flight)
+    }
+
+    fn succeeded(&self, took: Duration) {
+        self.node.load.latency.record(took);
+        self.node.forgive();
+        self.set.bucket.deposit();
+        if self.node.out.load(Ordering::Relaxed) {
+            self.set.readmit(self.node.id(), self.started, "answered a request");
+        }
+    }
+}
+
+impl<E, P: Policy> Drop for Attempt<E, P> {
+    fn drop(&mut self) {
+        // Still in flight: whoever asked has gone away, and nobody will know how it ended.
+        if self.in_flight.is_some() && self.on_trial {
+            self.set.abandon_trial(self.node.id());
+        }
+    }
+}

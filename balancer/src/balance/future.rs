@@ -1,0 +1,204 @@
+//! The way of one request through its attempts.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::atomic::Ordering,
+    task::{Context, Poll, ready},
+};
+
+use pin_project_lite::pin_project;
+use tokio::time::Instant;
+use tower::Service;
+
+use super::{
+    Balance, BalanceError, FailureKind, NoEndpoint, Outcome, Protocol, Repeat, Route, Verdict,
+    attempt::Attempt,
+};
+use crate::{policy::Policy, retry::Tried};
+
+pin_project! {
+    /// The answer to a request given to [`Balance`](crate::Balance).
+    pub struct ResponseFuture<E, P, C, Req>
+    where
+        E: Service<Req>,
+        P: Policy,
+        C: Protocol<Req, E::Response, E::Error>,
+    {
+        progress: Progress<E, P, C, C::Mark, Req>,
+        #[pin]
+        step: Step<E, E::Future, Req>,
+    }
+}
+
+/// What one request has behind it.
+struct Progress<E, P: Policy, C, M, Req> {
+    balance: Balance<E, P, C>,
+    mark: M,
+    /// The request again, while there may be another attempt.
+    copy: Option<Req>,
+    tried: Tried,
+    tries: u32,
+    attempt: Option<Attempt<E, P>>,
+}
+
+pin_project! {
+    #[project = StepProjection]
+    enum Step<E, F, Req> {
+        /// Nobody to ask.
+        Refused { error: NoEndpoint },
+        /// Waiting for the picked endpoint to take the request.
+        Readying { service: E, request: Option<Req> },
+        Calling { #[pin] answer: F },
+    }
+}
+
+impl<E, P, C, Req> ResponseFuture<E, P, C, Req>
+where
+    E: Service<Req> + Clone,
+    P: Policy,
+    C: Protocol<Req, E::Response, E::Error>,
+{
+    pub(super) fn new(
+        balance: Balance<E, P, C>,
+        picked: Result<Attempt<E, P>, NoEndpoint>,
+        request: Req,
+    ) -> Self {
+        let mark = balance.protocol.mark(&request);
+        let copy = if balance.set.max_tries > 1 { balance.protocol.copy(&request) } else { None };
+        let mut progress = Progress { balance, mark, copy, tried: Tried::default(), tries: 0, attempt: None };
+        let step = match picked {
+            Err(error) => Step::Refused { error },
+            Ok(attempt) => progress.begin(attempt, request),
+        };
+        Self { progress, step }
+    }
+}
+
+impl<E, P: Policy, C, M, Req> Progress<E, P, C, M, Req> {
+    fn begin<F>(&mut self, attempt: Attempt<E, P>, request: Req) -> Step<E, F, Req>
+    where
+        E: Clone,
+    {
+        self.tried.insert(attempt.load().id());
+        self.tries += 1;
+        let service = attempt.service().clone();
+        self.attempt = Some(attempt);
+        Step::Readying { service, request: Some(request) }
+    }
+
+    /// Returns the next attempt with the request to make it with, if there may be one.
+    fn again(&mut self, repeat: Repeat) -> Option<(Attempt<E, P>, Req)> {
+        let set = &self.balance.set;
+        if repeat == Repeat::Never || self.tries >= set.max_tries || self.copy.is_none() {
+            return None;
+        }
+        if !set.bucket.withdraw(Instant::now()) {
+            set.budget_refusals.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        let mut picked = Attempt::pick(set, &self.tried);
+        if picked.is_err() && repeat == Repeat::Anywhere {
+            picked = Attempt::pick(set, &Tried::default());
+        }
+        match picked {
+            Ok(attempt) => self.copy.take().map(|request| (attempt, request)),
+            Err(_) => {
+                set.bucket.refund();
+                None
+            }
+        }
+    }
+}
+
+impl<E, P, C, Req> Progress<E, P, C, C::Mark, Req>
+where
+    E: Service<Req> + Clone,
+    P: Policy,
+    C: Protocol<Req, E::Response, E::Error>,
+{
+    fn judge(&self, result: &Result<E::Response, E::Error>) -> Verdict {
+        let attempt = self.attempt.as_ref().expect("a result comes from a running attempt");
+        self.balance.protocol.judge(&self.mark, attempt.load(), result)
+    }
+
+    /// Ends the running attempt: either the next one begins, or its result is the answer.
+    fn settle(
+        &mut self,
+        verdict: Verdict,
+        result: Result<E::Response, E::Error>,
+    ) -> Result<Step<E, E::Future, Req>, Result<E::Response, BalanceError<E::Error>>> {
+        let attempt = self.attempt.take().expect("a result comes from a running attempt");
+        let (name, in_flight) = attempt.finish(verdict.outcome);
+        if verdict.repeat != Repeat::Never
+            && let Some((attempt, request)) = self.again(verdict.repeat)
+        {
+            drop(in_flight);
+            if self.tries + 1 < self.balance.set.max_tries {
+                self.copy = self.balance.protocol.copy(&request);
+            }
+            return Ok(self.begin(attempt, request));
+        }
+        let route = Route { endpoint: &name, tries: self.tries };
+        Err(match result {
+            Ok(response) => Ok(self.balance.protocol.answer(response, in_flight, route)),
+            Err(error) => Err(BalanceError::Endpoint(error)),
+        })
+    }
+}
+
+impl<E, P, C, Req> Future for ResponseFuture<E, P, C, Req>
+where
+    E: Service<Req> + Clone,
+    P: Policy,
+    C: Protocol<Req, E::Response, E::Error>,
+{
+    type Output = Result<E::Response, BalanceError<E::Error>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            let (verdict, result) = match this.step.as_mut().project() {
+                StepProjection::Refused { error } => {
+                    return Poll::Ready(Err(BalanceError::NoEndpoint(*error)));
+                }
+                StepProjection::Readying { service, request } => match ready!(service.poll_ready(cx)) {
+                    Ok(()) => {
+                        let request = request.take().expect("a request is sent once per attempt");
+                        let answer = service.call(request);
+                        this.step.set(Step::Calling { answer });
+                        continue;
+                    }
+                    Err(error) => {
+                        // It was never given away, so it can go elsewhere whatever it is.
+                        this.progress.copy = request.take();
+                        (REFUSED, Err(error))
+                    }
+                },
+                StepProjection::Calling { answer } => {
+                    let result = ready!(answer.poll(cx));
+                    (this.progress.judge(&result), result)
+                }
+            };
+            match this.progress.settle(verdict, result) {
+                Ok(next) => this.step.set(next),
+                Err(answer) => return Poll::Ready(answer),
+            }
+        }
+    }
+}
+
+/// An endpoint that cannot take a request has failed, and the request is untouched.
+const REFUSED: Verdict = Verdict { outcome: Outcome::Failure(FailureKind::Error), repeat: Repeat::Elsewhere };
+
+impl<E, P, C, Req> fmt::Debug for ResponseFuture<E, P, C, Req>
+where
+    E: Service<Req>,
+    P: Policy,
+    C: Protocol<Req, E::Response, E::Error>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").field("tries", &self.progress.tries).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,160 @@
+//! What is known of one endpoint's load: the numbers that a policy reads and the status shows.
+
+use std::{
+    fmt,
+    num::NonZeroU16,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+    },
+};
+
+use tokio::sync::Notify;
+
+use super::latency::Histogram;
+use crate::retry::{Declared, RequestKind};
+
+/// What is known of one endpoint's load, in atomics that every request updates and nobody locks.
+///
+/// A [`Policy`](crate::policy::Policy) reads it to choose. It lives as long as the endpoint is a
+/// member, through every change of the set around it.
+pub struct Load {
+    id: u64,
+    weight: NonZeroU16,
+    in_flight: AtomicU32,
+    memory: AtomicU64,
+    pure: Declared,
+    leaving: AtomicBool,
+    idle: Notify,
+    pub(crate) requests: AtomicU64,
+    pub(crate) failures: AtomicU64,
+    pub(crate) retries: AtomicU64,
+    pub(crate) ejections: AtomicU64,
+    pub(crate) latency: Histogram,
+}
+
+impl Load {
+    /// Returns the load of an endpoint that nobody has used yet.
+    ///
+    /// `id` must be unique within the set: it is how a retry knows what was tried.
+    pub fn new(id: u64, weight: NonZeroU16) -> Self {
+        Self {
+            id,
+            weight,
+            in_flight: AtomicU32::new(0),
+            memory: AtomicU64::new(0),
+            pure: Declared::default(),
+            leaving: AtomicBool::new(false),
+            idle: Notify::new(),
+            requests: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+            retries: AtomicU64::new(0),
+            ejections: AtomicU64::new(0),
+            latency: Histogram::new(),
+        }
+    }
+
+    /// Returns the number that tells this endpoint from every other of the same set.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Returns the share of the traffic that this endpoint should get, relative to the others.
+    pub fn weight(&self) -> NonZeroU16 {
+        self.weight
+    }
+
+    /// Returns how many requests are at this endpoint now; a request counts until its answer's
+    /// body has ended.
+    pub fn in_flight(&self) -> u32 {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Returns 64 bits, zero at first, in which the policy may keep what it learns of this endpoint.
+    pub fn memory(&self) -> &AtomicU64 {
+        &self.memory
+    }
+
+    /// Remembers that the endpoint has declared this kind of request to be a pure function.
+    pub fn declare_pure(&self, kind: RequestKind) {
+        self.pure.insert(kind);
+    }
+
+    /// Returns whether the endpoint has declared this kind of request to be a pure function: then
+    /// repeating one is safe even if it was sent.
+    pub fn is_pure(&self, kind: RequestKind) -> bool {
+        self.pure.contains(kind)
+    }
+
+    /// Waits until no request is at this endpoint.
+    pub(crate) async fn drained(&self) {
+        // Both sides are sequentially consistent, so that either the last request sees `leaving`
+        // or this sees that there is none.
+        self.leaving.store(true, Ordering::SeqCst);
+        loop {
+            let mut idle = std::pin::pin!(self.idle.notified());
+            idle.as_mut().enable();
+            if self.in_flight.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            idle.await;
+        }
+    }
+}
+
+impl fmt::Debug for Load {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Load")
+            .field("id", &self.id)
+            .field("weight", &self.weight)
+            .field("in_flight", &self.in_flight())
+            .field("requests", &self.requests)
+            .field("failures", &self.failures)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Counts one request as in flight at an endpoint until it is dropped.
+///
+/// A [`Protocol`](crate::Protocol) whose answers go on after their head (an HTTP body) keeps it with
+/// the rest of the answer.
+#[derive(Debug)]
+pub struct InFlight(Arc<Load>);
+
+impl InFlight {
+    /// Counts one more request.
+    pub fn begin(load: &Arc<Load>) -> Self {
+        load.in_flight.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(load))
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let before = self.0.in_flight.fetch_sub(1, Ordering::SeqCst);
+        if before == 1 && self.0.leaving.load(Ordering::SeqCst) {
+            self.0.idle.notify_waiters();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn draining_waits_for_the_last_request() {
+        let load = Arc::new(Load::new(1, NonZeroU16::MIN));
+        let (first, second) = (InFlight::begin(&load), InFlight::begin(&load));
+        let waiting = tokio::spawn({
+            let load = Arc::clone(&load);
+            async move { load.drained().await }
+        });
+        drop(first);
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        drop(second);
+        waiting.await.unwrap();
+        assert_eq!(load.in_flight(), 0);
+    }
+}

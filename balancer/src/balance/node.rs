@@ -1,0 +1,114 @@
+//! One endpoint of a set, and the set as the request path sees it.
+
+use std::{
+    num::NonZeroU16,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+};
+
+use tokio::time::Instant;
+
+use super::Load;
+use crate::{FailureKind, health::Condition, policy::Policy};
+
+/// One endpoint: a service, its load and its run of failures.
+#[derive(Debug)]
+pub(crate) struct Node<E> {
+    pub(crate) name: Arc<str>,
+    pub(crate) service: E,
+    pub(crate) load: Arc<Load>,
+    failures: AtomicU32,
+    connect_failures: AtomicU32,
+    /// Set while the endpoint is out, so that a success can tell at the cost of one load.
+    pub(crate) out: AtomicBool,
+}
+
+impl<E> Node<E> {
+    pub(crate) fn new(id: u64, name: Arc<str>, weight: NonZeroU16, service: E) -> Self {
+        Self {
+            name,
+            service,
+            load: Arc::new(Load::new(id, weight)),
+            failures: AtomicU32::new(0),
+            connect_failures: AtomicU32::new(0),
+            out: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.load.id()
+    }
+
+    /// Ends the run of failures.
+    pub(crate) fn forgive(&self) {
+        if self.failures.load(Ordering::Relaxed) != 0 {
+            self.failures.store(0, Ordering::Relaxed);
+        }
+        if self.connect_failures.load(Ordering::Relaxed) != 0 {
+            self.connect_failures.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts one more failure and returns how many there are in a row, of the kind that matters.
+    pub(crate) fn failed(&self, kind: FailureKind) -> u32 {
+        let all = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        if kind == FailureKind::Connect {
+            return self.connect_failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        }
+        all
+    }
+}
+
+/// An endpoint with its condition.
+#[derive(Debug)]
+pub(crate) struct Member<E> {
+    pub(crate) node: Arc<Node<E>>,
+    pub(crate) condition: Condition,
+    /// Ejections without a healthy time between them.
+    pub(crate) ejections_in_a_row: u32,
+}
+
+// Not derived: an endpoint service need not be `Clone` for its member to be.
+impl<E> Clone for Member<E> {
+    fn clone(&self) -> Self {
+        Self {
+            node: Arc::clone(&self.node),
+            condition: self.condition.clone(),
+            ejections_in_a_row: self.ejections_in_a_row,
+        }
+    }
+}
+
+/// The set of endpoints at one moment. It never changes: a change publishes another one.
+#[derive(Debug)]
+pub(crate) struct View<E, P: Policy> {
+    pub(crate) members: Vec<Member<E>>,
+    /// The endpoints that get requests, and beside them their loads for the policy.
+    pub(crate) ready: Vec<Arc<Node<E>>>,
+    pub(crate) loads: Vec<Arc<Load>>,
+    pub(crate) round: P::Round,
+    pub(crate) panic: bool,
+    /// When the next ejected endpoint is due for a request on trial.
+    pub(crate) next_trial: Option<Instant>,
+}
+
+impl<E, P: Policy> View<E, P> {
+    pub(crate) fn new(members: Vec<Member<E>>, policy: &P) -> Self {
+        use crate::health::EndpointState::Ready;
+        let choose = |wanted: &dyn Fn(&Condition) -> bool| -> Vec<Arc<Node<E>>> {
+            let chosen = members.iter().filter(|member| wanted(&member.condition));
+            chosen.map(|member| Arc::clone(&member.node)).collect()
+        };
+        let healthy = choose(&|condition| condition.state == Ready);
+        let panic = healthy.is_empty() && members.iter().any(|member| member.condition.is_last_resort());
+        let ready = if panic { choose(&Condition::is_last_resort) } else { healthy };
+        let loads: Vec<Arc<Load>> = ready.iter().map(|node| Arc::clone(&node.load)).collect();
+        let round = policy.begin(&loads);
+        // In panic mode every request is a trial.
+        let trials = members.iter().filter_map(|member| member.condition.trial_at);
+        let next_trial = if panic { None } else { trials.min() };
+        Self { members, ready, loads, round, panic, next_trial }
+    }
+}

@@ -1,0 +1,262 @@
+//! The endpoints that are balanced over: read without a lock by requests, changed under one by the
+//! rare events around them.
+
+use std::{
+    borrow::Cow,
+    num::NonZeroU16,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use arc_swap::ArcSwap;
+use tokio::{sync::Notify, time::Instant};
+
+use super::node::{Member, Node, View};
+use crate::{
+    FailureKind,
+    health::{Condition, EndpointState, OutlierDetection, Recheck},
+    policy::Policy,
+    retry::Bucket,
+};
+
+/// A healthy time this many times as long as the ejection before it lets the next one start from the
+/// base again.
+const PAROLE: u32 = 10;
+
+#[derive(Debug)]
+pub(crate) struct Set<E, P: Policy> {
+    pub(crate) policy: P,
+    pub(crate) bucket: Bucket,
+    pub(crate) max_tries: u32,
+    /// Told of every failed connection, for whoever can look up where the endpoints are now.
+    pub(crate) lost_connection: Arc<Notify>,
+    /// Requests that found the bucket empty.
+    pub(crate) budget_refusals: AtomicU64,
+    pub(crate) no_endpoint: AtomicU64,
+    outliers: OutlierDetection,
+    recheck: Recheck,
+    view: ArcSwap<View<E, P>>,
+    members: Mutex<Members<E>>,
+}
+
+#[derive(Debug)]
+struct Members<E> {
+    list: Vec<Member<E>>,
+    next_id: u64,
+}
+
+/// What a [`Set`] is made with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SetConfig {
+    pub(crate) outliers: OutlierDetection,
+    pub(crate) recheck: Recheck,
+    pub(crate) budget: crate::RetryBudget,
+    pub(crate) max_tries: u32,
+}
+
+impl<E, P: Policy> Set<E, P> {
+    pub(crate) fn new(policy: P, config: SetConfig) -> Self {
+        let view = View::new(Vec::new(), &policy);
+        Self {
+            policy,
+            bucket: Bucket::new(config.budget),
+            max_tries: config.max_tries,
+            lost_connection: Arc::default(),
+            budget_refusals: AtomicU64::new(0),
+            no_endpoint: AtomicU64::new(0),
+            outliers: config.outliers,
+            recheck: config.recheck,
+            view: ArcSwap::from_pointee(view),
+            members: Mutex::new(Members { list: Vec::new(), next_id: 1 }),
+        }
+    }
+
+    /// Returns the endpoints as they are now.
+    pub(crate) fn view(&self) -> arc_swap::Guard<Arc<View<E, P>>> {
+        self.view.load()
+    }
+
+    /// Adds an endpoint unless one of that name is in and not leaving; returns whether it did.
+    pub(crate) fn add(&self, name: Arc<str>, weight: NonZeroU16, service: E) -> bool {
+        let mut members = self.lock();
+        let known = |member: &Member<E>| {
+            member.node.name == name && member.condition.state != EndpointState::Draining
+        };
+        if members.list.iter().any(known) {
+            return false;
+        }
+        tracing::info!(endpoint = %name, "endpoint added");
+        let node = Arc::new(Node::new(members.next_id, name, weight, service));
+        members.next_id += 1;
+        let condition = Condition::new(EndpointState::Ready, "added", Instant::now());
+        members.list.push(Member { node, condition, ejections_in_a_row: 0 });
+        self.publish(&members);
+        true
+    }
+
+    /// Stops sending to an endpoint; returns it, if there is one of that name.
+    pub(crate) fn drain(&self, name: &str, reason: &'static str) -> Option<Arc<Node<E>>> {
+        let mut members = self.lock();
+        let member = members
+            .list
+            .iter_mut()
+            .find(|member| &*member.node.name == name && member.condition.state != EndpointState::Draining)?;
+        let node = Arc::clone(&member.node);
+        self.change(member, Condition::new(EndpointState::Draining, reason, Instant::now()));
+        self.publish(&members);
+        Some(node)
+    }
+
+    /// Forgets an endpoint. Requests that are at it finish.
+    pub(crate) fn remove(&self, id: u64) {
+        let mut members = self.lock();
+        members.list.retain(|member| member.node.id() != id);
+        self.publish(&members);
+    }
+
+    /// Takes an endpoint out for its failures, unless the ceiling forbids it.
+    pub(crate) fn eject(&self, id: u64, kind: FailureKind, in_a_row: u32, now: Instant) {
+        // In an outage every answer ends here, nearly always to change nothing: that takes no lock.
+        if !self.may_eject(&self.view().members, id, kind) {
+            return;
+        }
+        let mut members = self.lock();
+        if !self.may_eject(&members.list, id, kind) {
+            return;
+        }
+        let Some(member) = find(&mut members.list, id) else { return };
+        let on_trial = member.condition.state == EndpointState::OnTrial;
+        let healthy = now.saturating_duration_since(member.condition.since);
+        let before = self.outliers.ejection(member.ejections_in_a_row.max(1));
+        if !on_trial && healthy >= before.saturating_mul(PAROLE) {
+            member.ejections_in_a_row = 0;
+        }
+        member.ejections_in_a_row = member.ejections_in_a_row.saturating_add(1);
+        member.node.load.ejections.fetch_add(1, Ordering::Relaxed);
+        let back_at = now + self.outliers.ejection(member.ejections_in_a_row);
+        let reason: Cow<'static, str> = match (on_trial, in_a_row) {
+            (true, _) => format!("failed its trial: {kind}").into(),
+            (false, 0 | 1) => kind.to_string().into(),
+            (false, in_a_row) => format!("{in_a_row} failures in a row, the last a {kind}").into(),
+        };
+        let mut condition = Condition::new(EndpointState::Ejected, reason, now);
+        if self.recheck.covers(kind) {
+            condition.probe_at = Some(back_at);
+        } else {
+            condition.trial_at = Some(back_at);
+        }
+        self.change(member, condition);
+        self.publish(&members);
+    }
+
+    /// Lets an endpoint back in: a request or a probe that began at `evidence_from` went well.
+    pub(crate) fn readmit(&self, id: u64, evidence_from: Instant, reason: &'static str) {
+        let mut members = self.lock();
+        let Some(member) = find(&mut members.list, id) else { return };
+        if !member.condition.is_out() || evidence_from < member.condition.since {
+            return;
+        }
+        member.node.forgive();
+        self.change(member, Condition::new(EndpointState::Ready, reason, Instant::now()));
+        self.publish(&members);
+    }
+
+    /// Takes an endpoint out because its probe fails, whatever the ceiling: the endpoint says so itself.
+    pub(crate) fn mark_unhealthy(&self, id: u64, reason: String) {
+        let mut members = self.lock();
+        let Some(member) = find(&mut members.list, id) else { return };
+        let condition = match member.condition.state {
+            EndpointState::Draining => return,
+            // The state stands since it began; only the reason may be another one now.
+            EndpointState::Unhealthy => Condition { reason: reason.into(), ..member.condition.clone() },
+            _ => Condition::new(EndpointState::Unhealthy, reason, Instant::now()),
+        };
+        self.change(member, condition);
+        self.publish(&members);
+    }
+
+    /// Returns an ejected endpoint whose time is up, now on trial with the caller's request.
+    pub(crate) fn claim_trial(&self, now: Instant) -> Option<Arc<Node<E>>> {
+        let mut members = self.lock();
+        let due = |member: &&mut Member<E>| member.condition.trial_at.is_some_and(|at| at <= now);
+        let member = members.list.iter_mut().find(due)?;
+        let node = Arc::clone(&member.node);
+        let reason = format!("one request on trial after: {}", member.condition.reason);
+        self.change(member, Condition::new(EndpointState::OnTrial, reason, now));
+        self.publish(&members);
+        Some(node)
+    }
+
+    /// Takes back a trial that ended without a verdict; the next request may have it.
+    pub(crate) fn abandon_trial(&self, id: u64) {
+        let mut members = self.lock();
+        let Some(member) = find(&mut members.list, id) else { return };
+        if member.condition.state != EndpointState::OnTrial {
+            return;
+        }
+        let now = Instant::now();
+        let mut condition = Condition::new(EndpointState::Ejected, "its trial ended without a verdict", now);
+        condition.trial_at = Some(now);
+        self.change(member, condition);
+        self.publish(&members);
+    }
+
+    /// Counts a failure, and ejects the endpoint if it was one too many.
+    pub(crate) fn failed(&self, node: &Node<E>, kind: FailureKind, now: Instant) {
+        let in_a_row = node.failed(kind);
+        if self.outliers.is_too_many(in_a_row, kind) || node.out.load(Ordering::Relaxed) {
+            self.eject(node.id(), kind, in_a_row, now);
+        }
+        if kind == FailureKind::Connect {
+            self.lost_connection.notify_one();
+        }
+    }
+
+    fn may_eject(&self, list: &[Member<E>], id: u64, kind: FailureKind) -> bool {
+        let Some(member) = list.iter().find(|member| member.node.id() == id) else { return false };
+        match member.condition.state {
+            EndpointState::OnTrial => true,
+            EndpointState::Ready if kind.is_certain() => true,
+            EndpointState::Ready => {
+                let (all, out) = count(list);
+                self.outliers.has_room(all, out)
+            }
+            _ => false,
+        }
+    }
+
+    fn change(&self, member: &mut Member<E>, condition: Condition) {
+        let name = &member.node.name;
+        if condition.state != member.condition.state {
+            tracing::info!(endpoint = %name, state = %condition.state, reason = %condition.reason, "endpoint changed");
+        }
+        member.condition = condition;
+        member.node.out.store(member.condition.is_out(), Ordering::Relaxed);
+    }
+
+    fn publish(&self, members: &Members<E>) {
+        let view = View::new(members.list.clone(), &self.policy);
+        if view.panic && !self.view.load().panic {
+            tracing::warn!(endpoints = view.ready.len(), "no endpoint is healthy: using all of them");
+        }
+        self.view.store(Arc::new(view));
+    }
+
+    /// A panic while the lock was held cannot have left the list half changed in a way that matters:
+    /// every change is one assignment.
+    fn lock(&self) -> MutexGuard<'_, Members<E>> {
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn find<E>(list: &mut [Member<E>], id: u64) -> Option<&mut Member<E>> {
+    list.iter_mut().find(|member| member.node.id() == id)
+}
+
+/// Returns how many endpoints are not leaving, and how many of these are out.
+fn count<E>(list: &[Member<E>]) -> (usize, usize) {
+    let all = list.iter().filter(|member| member.condition.is_last_resort()).count();
+    (all, list.iter().filter(|member| member.condition.is_out()).count())
+}

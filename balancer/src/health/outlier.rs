@@ -1,0 +1,115 @@
+//! Passive health: an endpoint that fails several times in a row is ejected.
+
+use std::{num::NonZeroU32, time::Duration};
+
+use crate::FailureKind;
+
+/// When an endpoint is ejected for its own failures, and for how long.
+///
+/// ```
+/// use std::{num::NonZeroU32, time::Duration};
+/// use martello_balancer::OutlierDetection;
+///
+/// let mut outliers = OutlierDetection::default();
+/// outliers.consecutive_failures = NonZeroU32::new(3).ok_or("zero")?;
+/// assert_eq!(outliers.ejection(1), Duration::from_secs(1));
+/// assert_eq!(outliers.ejection(3), Duration::from_secs(4));
+/// # Ok::<(), &str>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct OutlierDetection {
+    /// Failures in a row that eject. Five by default, as in Envoy: an endpoint with a tenth of its
+    /// answers wrong gets there once in 100,000 requests, a broken one at once.
+    pub consecutive_failures: NonZeroU32,
+    /// Failed connections in a row that eject. Two by default: one may fall into the moment of a
+    /// restart, and after two nobody is there. Nothing is lost with them, since a request that could
+    /// not be sent goes elsewhere.
+    pub consecutive_connect_failures: NonZeroU32,
+    /// How long the first ejection lasts; each further one in a row lasts twice as long. One second by
+    /// default: a replica that restarts is missed for no longer than it takes to start.
+    pub base_ejection: Duration,
+    /// The longest ejection. 30 seconds by default: after that, waiting longer saves next to nothing,
+    /// since all it costs is one request on trial.
+    pub max_ejection: Duration,
+    /// The share of the endpoints, in per cent, that may be out at once for answers that are wrong, slow
+    /// or cut off; at least one. 50 by default: when most endpoints answer wrongly, what they are asked
+    /// is more likely to be at fault than they are. An endpoint that takes no connections is ejected
+    /// whatever this says: it serves nobody.
+    pub ceiling_percent: u8,
+}
+
+impl Default for OutlierDetection {
+    fn default() -> Self {
+        Self {
+            consecutive_failures: NonZeroU32::MIN.saturating_add(4),
+            consecutive_connect_failures: NonZeroU32::MIN.saturating_add(1),
+            base_ejection: Duration::from_secs(1),
+            max_ejection: Duration::from_secs(30),
+            ceiling_percent: 50,
+        }
+    }
+}
+
+impl OutlierDetection {
+    /// Returns settings under which no endpoint is ever ejected.
+    pub fn never() -> Self {
+        Self {
+            consecutive_failures: NonZeroU32::MAX,
+            consecutive_connect_failures: NonZeroU32::MAX,
+            ..Self::default()
+        }
+    }
+
+    /// Returns how long an ejection lasts that is the `nth` in a row, from 1.
+    pub fn ejection(&self, nth: u32) -> Duration {
+        let doubled =
+            self.base_ejection.saturating_mul(1_u32.checked_shl(nth.saturating_sub(1)).unwrap_or(u32::MAX));
+        doubled.min(self.max_ejection)
+    }
+
+    /// Returns whether this many failures in a row, the last of this kind, are too many.
+    pub(crate) fn is_too_many(&self, in_a_row: u32, kind: FailureKind) -> bool {
+        match kind {
+            FailureKind::Leaving => true,
+            FailureKind::Connect => in_a_row >= self.consecutive_connect_failures.get(),
+            _ => in_a_row >= self.consecutive_failures.get(),
+        }
+    }
+
+    /// Returns whether one more of `members` may be ejected for its answers when `out` are out already.
+    pub(crate) fn has_room(&self, members: usize, out: usize) -> bool {
+        let most = (members * usize::from(self.ceiling_percent.min(100)) / 100).max(1);
+        members > 1 && out < most
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ejections_double_up_to_the_longest() {
+        let outliers = OutlierDetection::default();
+        let seconds = [1, 2, 3, 4, 5, 6, 60].map(|nth| outliers.ejection(nth).as_secs());
+        assert_eq!(seconds, [1, 2, 4, 8, 16, 30, 30]);
+    }
+
+    #[test]
+    fn the_ceiling_leaves_half_of_them_in() {
+        let outliers = OutlierDetection::default();
+        let room = |members| (0..=members).filter(|out| outliers.has_room(members, *out)).count();
+        assert_eq!([1, 2, 3, 4, 5, 10].map(room), [0, 1, 1, 2, 2, 5]);
+    }
+
+    #[test]
+    fn a_connection_refused_counts_for_more_than_a_bad_answer() {
+        let outliers = OutlierDetection::default();
+        assert!(!outliers.is_too_many(1, FailureKind::Connect));
+        assert!(outliers.is_too_many(2, FailureKind::Connect));
+        assert!(!outliers.is_too_many(4, FailureKind::Status));
+        assert!(outliers.is_too_many(5, FailureKind::Status));
+        assert!(outliers.is_too_many(1, FailureKind::Leaving));
+        assert!(!OutlierDetection::never().is_too_many(1_000_000, FailureKind::Reset));
+    }
+}

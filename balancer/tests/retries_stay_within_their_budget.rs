@@ -1,0 +1,47 @@
+//! In a full outage the endpoints get at most 1.2 times what clients sent.
+
+mod script;
+
+use martello_balancer::{Balance, Repeatable, RetryBudget, policy::RoundRobin};
+use script::{Act, Reached, ask, endpoint};
+
+async fn reached_in_an_outage(budget: RetryBudget, requests: u64) -> u64 {
+    let parts: Vec<_> = (0..3).map(|index| endpoint(index, |_| Act::Fail)).collect();
+    let named = parts.iter().enumerate().map(|(index, (endpoint, _))| (index.to_string(), endpoint.clone()));
+    let balance = Balance::builder().protocol(Repeatable).retry_budget(budget).build(RoundRobin, named);
+    for number in 0..requests {
+        assert!(ask(&balance, number).await.is_err());
+    }
+    parts.iter().map(|(_, reached): &(_, Reached)| reached.count()).sum()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_is_amplified_by_at_most_a_fifth() {
+    let requests = 2_500;
+    let reached = reached_in_an_outage(RetryBudget::default(), requests).await;
+    assert!(reached as f64 <= 1.2 * requests as f64, "{reached} attempts for {requests} requests");
+    assert!(reached > requests, "the reserve is there to be used");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_budget_nothing_is_repeated() {
+    assert_eq!(reached_in_an_outage(RetryBudget::NONE, 100).await, 100);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_steady_failure_is_repeated_for_a_fifth_of_the_successes() {
+    // Every other attempt fails, never five in a row at one endpoint.
+    let parts: Vec<_> =
+        (0..3).map(|index| endpoint(index, |n| if n % 2 == 0 { Act::Fail } else { Act::Answer })).collect();
+    let named = parts.iter().enumerate().map(|(index, (endpoint, _))| (index.to_string(), endpoint.clone()));
+    let budget = RetryBudget { reserve: 10, ..RetryBudget::default() };
+    let balance = Balance::builder().protocol(Repeatable).retry_budget(budget).build(RoundRobin, named);
+    let requests = 5_000;
+    for number in 0..requests {
+        // Some fail: that is what the budget is for.
+        let _answer = ask(&balance, number).await;
+    }
+    let reached: u64 = parts.iter().map(|(_, reached)| reached.count()).sum();
+    assert!(reached as f64 <= 1.2 * requests as f64, "{reached} attempts for {requests} requests");
+    assert!(balance.snapshot().retries_refused > 0);
+}
