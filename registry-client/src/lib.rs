@@ -1,1 +1,42 @@
-//! Where models live: MLflow experiments, runs, model versions and artifacts; embedded in one SQLite file.
+#![doc = include_str!("../README.md")]
+
+mod blocking;
+mod cache;
+mod config;
+mod digest;
+mod disk;
+mod embedded;
+mod error;
+mod fetch;
+mod manifest;
+mod publish;
+mod registry;
+mod resolve;
+mod store;
+mod types;
+mod uri;
+mod watch;
+
+use blocking::blocking;
+pub use bytes::Bytes;
+pub use cache::{Cache, FetchedModel, Freshness};
+pub use config::{TRACKING_URI_VARIABLE, TrackingUri};
+pub use digest::Digest;
+pub use embedded::{DATABASE_FILE, EmbeddedOptions};
+pub use error::{Error, ErrorKind, Result};
+pub use manifest::{MANIFEST_FILE, Manifest, ManifestFile};
+pub use publish::{MANIFEST_TAG, Publication, REQUEST_ID_TAG};
+pub use registry::Registry;
+pub use resolve::Resolved;
+pub use store::{
+    ArtifactEntry, ArtifactKind, ArtifactStore, BoxFuture, ByteStream, Claim, Content, ModelRegistry,
+    Overwrite, PutOptions, TrackingStore,
+};
+pub use types::{
+    AliasName, Comparison, Condition, ExistingVersions, Experiment, Lifecycle, Metric, ModelField, ModelName,
+    ModelVersion, NewExperiment, NewModel, NewRun, NewVersion, Page, PageToken, Promotion, Query,
+    RegisteredModel, Run, RunBatch, RunField, RunStatus, Stage, Tags, Timestamp, Value, VersionField,
+    VersionStatus,
+};
+pub use uri::{ArtifactPath, Location, ModelUri};
+pub use watch::{Watch, WatchEvent, WatchOptions};

@@ -1,0 +1,45 @@
+//! A model on the local disk.
+
+use std::path::PathBuf;
+
+use super::entry::{self, Entry};
+use crate::{Digest, ModelVersion, Result, blocking};
+
+/// A model folder in the cache; as long as this value lives, the folder is not evicted.
+#[derive(Debug, Clone)]
+pub struct FetchedModel {
+    /// The model folder. Its files must not be changed.
+    pub folder: PathBuf,
+    /// The registered version; `None` when the URI named a run or a folder.
+    pub version: Option<ModelVersion>,
+    /// The checksum of the manifest: equal digests, equal files.
+    pub digest: Digest,
+    /// Whether the registry said so just now.
+    pub freshness: Freshness,
+    entry: Entry,
+}
+
+/// Where the knowledge of what a URI means comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Freshness {
+    /// From the registry.
+    Current,
+    /// From the cache, since the registry could not be reached: an alias may have moved in between.
+    Remembered,
+}
+
+impl FetchedModel {
+    pub(crate) fn new(entry: Entry, version: Option<ModelVersion>, freshness: Freshness) -> Self {
+        Self { folder: entry.model_folder(), version, digest: entry.digest, freshness, entry }
+    }
+
+    /// Reads every file, by path, and checks each once more.
+    ///
+    /// # Errors
+    ///
+    /// `Integrity` when a file was changed or removed since it was fetched.
+    pub async fn read_files(&self) -> Result<Vec<(String, Vec<u8>)>> {
+        let entry = self.entry.clone();
+        blocking(move || entry::read_files(&entry)).await
+    }
+}

@@ -1,0 +1,94 @@
+//! SHA-256 checksums.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::{Error, Result};
+
+/// A SHA-256 checksum; prints as 64 lower-case hexadecimal digits.
+///
+/// ```
+/// use martello_registry_client::Digest;
+///
+/// let digest = Digest::of(b"");
+/// assert!(digest.to_string().starts_with("e3b0c442"));
+/// assert_eq!(digest.to_string().parse::<Digest>().unwrap(), digest);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Digest([u8; 32]);
+
+/// Computes a [`Digest`] piece by piece, and counts.
+#[derive(Default)]
+pub(crate) struct Hasher {
+    state: Sha256,
+    bytes: u64,
+}
+
+// ===== impl Digest =====
+
+impl Digest {
+    /// Returns the checksum of these bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Digest({self})")
+    }
+}
+
+impl FromStr for Digest {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let bad = || Error::invalid(format!("not a sha256 checksum: {text:?}"));
+        if text.len() != 64 || !text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            return Err(bad());
+        }
+        let mut bytes = [0; 32];
+        for (at, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&text[at * 2..at * 2 + 2], 16).map_err(|_| bad())?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl From<Digest> for String {
+    fn from(digest: Digest) -> Self {
+        digest.to_string()
+    }
+}
+
+impl TryFrom<String> for Digest {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
+    }
+}
+
+// ===== impl Hasher =====
+
+impl Hasher {
+    pub(crate) fn update(&mut self, piece: &[u8]) {
+        self.state.update(piece);
+        self.bytes += piece.len() as u64;
+    }
+
+    /// Returns the checksum and the number of bytes.
+    pub(crate) fn finish(self) -> (Digest, u64) {
+        (Digest(self.state.finalize().into()), self.bytes)
+    }
+}

@@ -1,0 +1,194 @@
+//! Fetching: resolve, look into the cache, else stream every file beside it, checked, and make it visible at once.
+
+use std::future::poll_fn;
+
+use tokio::io::AsyncWriteExt;
+
+use crate::cache::{Download, Entry};
+use crate::digest::Hasher;
+use crate::manifest::MAX_MANIFEST_BYTES;
+use crate::publish::{MANIFEST_TAG, manifest_path};
+use crate::resolve::resolve;
+use crate::{
+    ArtifactKind, ArtifactPath, ArtifactStore, Cache, Digest, Error, FetchedModel, Freshness, Location,
+    Manifest, ManifestFile, ModelUri, Registry, Resolved, Result,
+};
+
+/// How deep the folders of a model that has no manifest may be nested; real ones have three levels.
+const MAX_DEPTH: usize = 32;
+
+pub(crate) async fn fetch(registry: &Registry, uri: &ModelUri, cache: &Cache) -> Result<FetchedModel> {
+    match fetch_current(registry, uri, cache).await {
+        Err(error) if error.is_outage() => match cache.recall(registry.uri(), uri).await {
+            Ok(model) => {
+                tracing::warn!(%uri, %error, "the registry cannot be reached: using what the uri last meant");
+                Ok(model)
+            }
+            Err(_) => Err(error),
+        },
+        fetched => fetched,
+    }
+}
+
+async fn fetch_current(registry: &Registry, uri: &ModelUri, cache: &Cache) -> Result<FetchedModel> {
+    let Resolved { version, location } = resolve(registry, uri).await?;
+    let promised = match version.as_ref().and_then(|it| it.tags.get(MANIFEST_TAG)) {
+        Some(text) => Some(text.parse::<Digest>().map_err(|e| {
+            Error::integrity(format!("{uri}: the tag {MANIFEST_TAG} is not a checksum")).with_source(e)
+        })?),
+        None => None,
+    };
+    let cached = match promised {
+        Some(digest) => cache.load(digest).await?,
+        None => None,
+    };
+    let entry = match cached {
+        Some(entry) => entry,
+        None => download(registry.artifacts(), uri, &location, promised, cache).await?,
+    };
+    cache.remember(registry.uri(), uri, version.as_ref(), entry.digest).await;
+    Ok(FetchedModel::new(entry, version, Freshness::Current))
+}
+
+async fn download(
+    artifacts: &dyn ArtifactStore,
+    uri: &ModelUri,
+    root: &Location,
+    promised: Option<Digest>,
+    cache: &Cache,
+) -> Result<Entry> {
+    let listed = match promised {
+        Some(digest) => Some(promised_manifest(artifacts, root, digest).await?),
+        None => read_manifest(artifacts, root).await.unwrap_or_default(),
+    };
+    if let Some(manifest) = listed {
+        cache.check_room(manifest.total_size())?;
+        let download = cache.begin().await?;
+        for file in manifest.files() {
+            let received = receive(artifacts, root, &file.path, file.size, &download).await?;
+            if received != *file {
+                return Err(Error::integrity(format!(
+                    "{root}: {} is not what was published ({} bytes of {})",
+                    file.path, received.size, file.size
+                )));
+            }
+        }
+        return download.finish(manifest).await;
+    }
+    tracing::warn!(%uri, "the model has no manifest: only sizes can be checked");
+    download_unlisted(artifacts, root, cache).await
+}
+
+/// Brings a folder that another client wrote: what is listed, with the size that is listed.
+async fn download_unlisted(artifacts: &dyn ArtifactStore, root: &Location, cache: &Cache) -> Result<Entry> {
+    let found = list_files(artifacts, root).await?;
+    if found.is_empty() {
+        return Err(Error::not_found(format!("{root} holds no files")));
+    }
+    cache.check_room(found.iter().fold(0, |sum, (_, size)| sum.saturating_add(*size)))?;
+    let download = cache.begin().await?;
+    let mut files = Vec::with_capacity(found.len());
+    for (path, size) in found {
+        let received = receive(artifacts, root, &path, size, &download).await?;
+        if received.size != size {
+            return Err(Error::integrity(format!(
+                "{root}: {path} ended after {} of {size} bytes",
+                received.size
+            )));
+        }
+        files.push(received);
+    }
+    download.finish(Manifest::new(files)?).await
+}
+
+async fn list_files(artifacts: &dyn ArtifactStore, root: &Location) -> Result<Vec<(ArtifactPath, u64)>> {
+    let mut files = Vec::new();
+    let mut folders = vec![None::<ArtifactPath>];
+    while let Some(folder) = folders.pop() {
+        for entry in artifacts.list(root, folder.as_ref()).await? {
+            match entry.kind {
+                ArtifactKind::File(size) => files.push((entry.path, size)),
+                ArtifactKind::Folder if entry.path.parts().count() < MAX_DEPTH => {
+                    folders.push(Some(entry.path))
+                }
+                ArtifactKind::Folder => {
+                    return Err(Error::invalid(format!(
+                        "{root}: folders are nested deeper than {MAX_DEPTH} levels"
+                    )));
+                }
+            }
+        }
+    }
+    Ok(files)
+}
+
+/// Streams one file into the download, hashing on the way; stops as soon as it is longer than it should be.
+async fn receive(
+    artifacts: &dyn ArtifactStore,
+    root: &Location,
+    path: &ArtifactPath,
+    size: u64,
+    download: &Download,
+) -> Result<ManifestFile> {
+    let mut pieces = artifacts.get(root, path).await?;
+    let (mut file, target) = download.create(path).await?;
+    let mut hasher = Hasher::default();
+    let mut left = size;
+    while let Some(piece) = poll_fn(|cx| pieces.as_mut().poll_next(cx)).await {
+        let piece = piece?;
+        left = left
+            .checked_sub(piece.len() as u64)
+            .ok_or_else(|| Error::integrity(format!("{root}: {path} is longer than its {size} bytes")))?;
+        hasher.update(&piece);
+        file.write_all(&piece).await.map_err(|e| Error::io("write", &target, e))?;
+    }
+    file.flush().await.map_err(|e| Error::io("write", &target, e))?;
+    file.sync_all().await.map_err(|e| Error::io("write", &target, e))?;
+    let (sha256, size) = hasher.finish();
+    Ok(ManifestFile { path: path.clone(), size, sha256 })
+}
+
+async fn promised_manifest(
+    artifacts: &dyn ArtifactStore,
+    root: &Location,
+    promised: Digest,
+) -> Result<Manifest> {
+    let bytes = read_small(artifacts, root, &manifest_path())
+        .await?
+        .ok_or_else(|| Error::integrity(format!("{root}: the manifest of a published model is missing")))?;
+    if Digest::of(&bytes) != promised {
+        return Err(Error::integrity(format!("{root}: the manifest is not the one that was published")));
+    }
+    Manifest::parse(&bytes)
+}
+
+/// Reads the manifest of a folder; `None` when it has none, so that it is not complete or not ours.
+pub(crate) async fn read_manifest(
+    artifacts: &dyn ArtifactStore,
+    root: &Location,
+) -> Result<Option<Manifest>> {
+    match read_small(artifacts, root, &manifest_path()).await? {
+        Some(bytes) => Manifest::parse(&bytes).map(Some),
+        None => Ok(None),
+    }
+}
+
+async fn read_small(
+    artifacts: &dyn ArtifactStore,
+    root: &Location,
+    path: &ArtifactPath,
+) -> Result<Option<Vec<u8>>> {
+    let mut pieces = match artifacts.get(root, path).await {
+        Ok(pieces) => pieces,
+        Err(error) if error.is_not_found() => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut bytes = Vec::new();
+    while let Some(piece) = poll_fn(|cx| pieces.as_mut().poll_next(cx)).await {
+        bytes.extend_from_slice(&piece?);
+        if bytes.len() > MAX_MANIFEST_BYTES {
+            return Err(Error::integrity(format!("{root}: {path} is larger than a manifest can be")));
+        }
+    }
+    Ok(Some(bytes))
+}

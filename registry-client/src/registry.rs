@@ -1,0 +1,198 @@
+//! One handle on everything: tracking, models, artifacts, and what is built on them.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::{
+    ArtifactStore, Cache, Error, ErrorKind, Experiment, FetchedModel, ModelRegistry, ModelUri, ModelVersion,
+    NewExperiment, Promotion, Publication, Resolved, Result, Stage, TrackingStore, TrackingUri, Watch,
+    WatchOptions,
+    embedded::{self, EmbeddedOptions},
+};
+
+/// A registry: who trained what, which version is in charge, and where its files are.
+///
+/// A cheap handle; clones share one backend.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use martello_registry_client::{NewModel, Registry};
+///
+/// let dir = tempfile::tempdir()?;
+/// let registry = Registry::embedded(dir.path()).await?;
+/// registry.models().create_model(NewModel::named("fraud")).await?;
+/// assert_eq!(registry.models().get_model("fraud").await?.name, "fraud");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Registry {
+    inner: Arc<Backend>,
+}
+
+#[derive(Debug)]
+struct Backend {
+    uri: TrackingUri,
+    tracking: Arc<dyn TrackingStore>,
+    models: Arc<dyn ModelRegistry>,
+    artifacts: Arc<dyn ArtifactStore>,
+}
+
+impl Registry {
+    /// Opens the embedded registry in a folder, making it when it is not there: `mlflow.db` in MLflow's own schema, and
+    /// `artifacts/`.
+    ///
+    /// # Errors
+    ///
+    /// `SchemaUnsupported` when a newer MLflow has upgraded the file, `PermissionDenied`, `StorageFull` or `Unavailable` when the
+    /// folder cannot be used.
+    pub async fn embedded(dir: impl AsRef<Path>) -> Result<Self> {
+        let database = dir.as_ref().join(embedded::DATABASE_FILE);
+        Self::embedded_with(database, EmbeddedOptions::default()).await
+    }
+
+    /// Opens an embedded registry by its database file, with other limits; artifacts of new experiments go beside it.
+    ///
+    /// # Errors
+    ///
+    /// As [`embedded`](Self::embedded).
+    pub async fn embedded_with(database: impl AsRef<Path>, options: EmbeddedOptions) -> Result<Self> {
+        let opened = embedded::open(database.as_ref(), options).await?;
+        Ok(Self::from_parts(opened.uri, opened.tracking, opened.models, opened.artifacts))
+    }
+
+    /// Opens the registry that a tracking URI names: `sqlite:///path/mlflow.db`.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` for a URI that names another kind of registry, an MLflow server among them; otherwise as
+    /// [`embedded`](Self::embedded).
+    pub async fn connect(tracking_uri: &str) -> Result<Self> {
+        Self::open(tracking_uri.parse()?).await
+    }
+
+    /// Opens the registry that `MLFLOW_TRACKING_URI` names.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` when the variable is not set; otherwise as [`connect`](Self::connect).
+    pub async fn from_env() -> Result<Self> {
+        Self::open(TrackingUri::from_env()?).await
+    }
+
+    /// Puts a registry together from a backend's three parts.
+    pub fn from_parts(
+        uri: TrackingUri,
+        tracking: Arc<dyn TrackingStore>,
+        models: Arc<dyn ModelRegistry>,
+        artifacts: Arc<dyn ArtifactStore>,
+    ) -> Self {
+        Self { inner: Arc::new(Backend { uri, tracking, models, artifacts }) }
+    }
+
+    async fn open(uri: TrackingUri) -> Result<Self> {
+        match uri {
+            TrackingUri::Sqlite(path) => Self::embedded_with(path, EmbeddedOptions::default()).await,
+            TrackingUri::Http(_) => Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("{uri} is an MLflow server: this build speaks to none, use sqlite:///path/mlflow.db"),
+            )),
+        }
+    }
+
+    /// Returns where this registry is; the path of an embedded one is absolute.
+    pub fn uri(&self) -> &TrackingUri {
+        &self.inner.uri
+    }
+
+    /// Returns the experiments and runs.
+    pub fn tracking(&self) -> &dyn TrackingStore {
+        &*self.inner.tracking
+    }
+
+    /// Returns the registered models and versions.
+    pub fn models(&self) -> &dyn ModelRegistry {
+        &*self.inner.models
+    }
+
+    /// Returns the files.
+    pub fn artifacts(&self) -> &dyn ArtifactStore {
+        &*self.inner.artifacts
+    }
+
+    /// Returns the experiment with this name, making it when there is none.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`TrackingStore::create_experiment`], except that the name is taken.
+    pub async fn ensure_experiment(&self, name: &str) -> Result<Experiment> {
+        match self.tracking().get_experiment_by_name(name).await {
+            Err(error) if error.is_not_found() => {}
+            found => return found,
+        }
+        match self.tracking().create_experiment(NewExperiment::named(name)).await {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                self.tracking().get_experiment_by_name(name).await
+            }
+            made => made,
+        }
+    }
+
+    /// Stores a model's files and registers them as the next version, all or nothing.
+    ///
+    /// Files come first, each whole and on disk; then [`manifest.json`](crate::MANIFEST_FILE); then the version with its tags, in
+    /// one transaction. So a version that can be seen is complete, and what a crash leaves behind cannot be loaded through the
+    /// registry. The call can be repeated: with the same [request id](Publication::request_id) the same version is returned, and
+    /// an interrupted publication is completed.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` without the run, `InvalidArgument` for a bad name, path or set of files, `Conflict` when the run has another model
+    /// at this path, and what the stores return.
+    pub async fn publish(&self, publication: Publication) -> Result<ModelVersion> {
+        crate::publish::publish(self, publication).await
+    }
+
+    /// Puts a version in charge: archives what stands in the stage, moves the version there, lets the alias point to it.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` without the version, `InvalidArgument` for a reserved alias.
+    pub async fn promote(
+        &self,
+        name: &str,
+        version: u32,
+        stage: Stage,
+        alias: Option<&str>,
+    ) -> Result<ModelVersion> {
+        let alias = alias.map(str::to_owned);
+        self.models().promote(Promotion { name: name.to_owned(), version, stage, alias }).await
+    }
+
+    /// Finds what a URI points to now: the version, if it has one, and the folder.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` when it points to nothing, `Unavailable` when the version is not ready, `InvalidArgument` when URIs lead in a circle.
+    pub async fn resolve(&self, uri: &ModelUri) -> Result<Resolved> {
+        crate::resolve::resolve(self, uri).await
+    }
+
+    /// Brings a model's files into the cache, every byte checked, and returns their folder.
+    ///
+    /// What is in the cache already is checked again and not transferred. While the registry cannot be reached, the URI
+    /// means what it last meant: see [`Freshness`](crate::Freshness).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`resolve`](Self::resolve), and `Integrity` when bytes differ from what was published.
+    pub async fn fetch(&self, uri: &ModelUri, cache: &Cache) -> Result<FetchedModel> {
+        crate::fetch::fetch(self, uri, cache).await
+    }
+
+    /// Watches what a URI points to; see [`Watch`].
+    pub fn watch(&self, uri: ModelUri, options: WatchOptions) -> Watch {
+        Watch::start(self.clone(), uri, options)
+    }
+}
