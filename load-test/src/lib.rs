@@ -1,1 +1,38 @@
-//! How much a server holds, and why: closed-loop users, honest latency histograms, reports.
+#![doc = include_str!("../README.md")]
+
+mod arrivals;
+mod check;
+mod engine;
+mod error;
+mod failure;
+mod figures;
+mod plan;
+mod preflight;
+mod record;
+mod report;
+mod request;
+mod target;
+mod think_time;
+mod threshold;
+mod tick;
+mod usage;
+mod verdict;
+
+pub use arrivals::Arrivals;
+pub use check::Check;
+pub use error::{Error, ErrorKind, Result};
+pub use failure::FailureKind;
+pub use http::Method;
+pub use plan::{
+    DEFAULT_RUN_TIME, DEFAULT_SPAWN_RATE, DEFAULT_THINK_TIME, DEFAULT_USERS, Limits, MIN_STATISTICS, Plan,
+    PlanBuilder, Step,
+};
+pub use preflight::Preflight;
+pub use record::{EndpointCounts, Latencies, RequestStatistics, Statistics};
+pub use report::{EVEN_WITHIN, EndpointShare, Report, Spread, StepReport};
+pub use request::RequestTemplate;
+pub use think_time::ThinkTime;
+pub use threshold::Threshold;
+pub use tick::Tick;
+pub use usage::ProcessUsage;
+pub use verdict::Verdict;

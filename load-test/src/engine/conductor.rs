@@ -1,0 +1,229 @@
+//! The course of a run: start users on schedule, tick once a second, end gracefully.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, sleep_until};
+
+use crate::engine::Shared;
+use crate::engine::ledger::Ledger;
+use crate::engine::orders::{Orders, Phase};
+use crate::engine::pool::Pool;
+use crate::engine::session::Session;
+use crate::engine::source::Source;
+use crate::engine::staircase::{Event, Staircase};
+use crate::engine::users::{closed_loop, open_loop};
+use crate::report::Measured;
+use crate::think_time::ThinkTime;
+use crate::tick::Tick;
+use crate::usage::Meter;
+
+const TICK: Duration = Duration::from_secs(1);
+
+pub(super) struct Conductor<F> {
+    shared: Arc<Shared>,
+    orders: watch::Sender<Orders>,
+    /// Aborts every user when the run is dropped.
+    users: JoinSet<()>,
+    users_started: u64,
+    ledger: Ledger,
+    meters: Vec<Meter>,
+    on_tick: F,
+    wall_clock: SystemTime,
+    started: Instant,
+    last_absorbed: Instant,
+    last_tick: Instant,
+    /// On the grid of whole seconds, whenever the last tick really came.
+    next_tick: Instant,
+}
+
+impl<F: FnMut(&Tick)> Conductor<F> {
+    pub(super) fn new(shared: Arc<Shared>, meters: Vec<Meter>, on_tick: F) -> Self {
+        let (orders, _) = Orders::channel();
+        let ledger = Ledger::new(shared.plan.mix.requests().len());
+        let (users, wall_clock, started) = (JoinSet::new(), SystemTime::now(), Instant::now());
+        Self {
+            shared,
+            orders,
+            users,
+            users_started: 0,
+            ledger,
+            meters,
+            on_tick,
+            wall_clock,
+            started,
+            last_absorbed: started,
+            last_tick: started,
+            next_tick: started + TICK,
+        }
+    }
+
+    pub(super) async fn run(mut self, stop: impl Future<Output = ()>) -> Measured {
+        let mut source = Source::start(&self.shared, self.started);
+        let mut stop = pin!(stop);
+        while let Some(due) = self.advance(&mut source) {
+            self.tick_if_due(source.holding());
+            tokio::select! {
+                biased;
+                () = &mut stop => break,
+                Some(arrival) = source.start_wanted() => self.connect(&source, arrival),
+                () = sleep_until(due.min(self.next_tick)) => {}
+            }
+        }
+        let stopped_early = !self.is_over(&source);
+        self.absorb(source.holding());
+        let users = self.at_work();
+        self.drain(&mut source).await;
+        self.absorb(None);
+        self.tick(users);
+        self.measured(stopped_early)
+    }
+
+    /// Does what is due and says when to come back; `None` when the plan is over.
+    fn advance(&mut self, source: &mut Source) -> Option<Instant> {
+        if let Source::Users { staircase, think_time } = source {
+            self.climb(staircase, *think_time);
+        }
+        if self.is_over(source) {
+            return None;
+        }
+        let due = match source {
+            Source::Users { staircase, .. } => staircase.peek().map(|(due, _)| self.started + due),
+            Source::Clock { end, .. } => *end,
+        };
+        // Without an end nothing is due before the next tick.
+        Some(due.unwrap_or(self.next_tick))
+    }
+
+    fn is_over(&self, source: &Source) -> bool {
+        match source {
+            Source::Users { staircase, .. } => staircase.is_over(),
+            Source::Clock { end, .. } => end.is_some_and(|end| end <= Instant::now()),
+        }
+    }
+
+    fn climb(&mut self, staircase: &mut Staircase, think_time: ThinkTime) {
+        let mut leaving = 0;
+        loop {
+            let holding = staircase.holding();
+            match staircase.advance(self.started.elapsed()) {
+                Some((due, Event::Start)) => {
+                    let user = closed_loop(self.session(), think_time, self.started + due);
+                    self.users.spawn(user);
+                }
+                Some((_, Event::Leave)) => leaving += 1,
+                Some((_, Event::HoldBegins | Event::StepEnds)) => self.absorb(holding),
+                None => break,
+            }
+        }
+        if leaving > 0 {
+            self.orders.send_modify(|orders| orders.retired_below += leaving);
+        }
+    }
+
+    fn connect(&mut self, source: &Source, arrival: Instant) {
+        if let Source::Clock { pacer, .. } = source {
+            self.spawn_open_loop(pacer.pool(), arrival);
+        }
+    }
+
+    fn spawn_open_loop(&mut self, pool: &Arc<Pool>, arrival: Instant) {
+        let user = open_loop(self.session(), Arc::clone(pool), arrival);
+        self.users.spawn(user);
+    }
+
+    fn session(&mut self) -> Session {
+        let number = self.users_started;
+        self.users_started += 1;
+        Session::new(Arc::clone(&self.shared), self.orders.subscribe(), number)
+    }
+
+    fn at_work(&self) -> usize {
+        self.shared.at_work.load(Ordering::Relaxed)
+    }
+
+    /// Books what was recorded since the last call.
+    fn absorb(&mut self, holding: Option<usize>) {
+        let now = Instant::now();
+        let (elapsed, lasted) = (now - self.started, now - self.last_absorbed);
+        self.ledger.absorb(&self.shared.recorder, holding, elapsed, lasted);
+        self.last_absorbed = now;
+    }
+
+    fn tick_if_due(&mut self, holding: Option<usize>) {
+        let now = Instant::now();
+        if now < self.next_tick {
+            return;
+        }
+        while self.next_tick <= now {
+            self.next_tick += TICK;
+        }
+        self.absorb(holding);
+        self.tick(self.at_work());
+        while let Some(ended) = self.users.try_join_next() {
+            pass_panic_on(ended);
+        }
+    }
+
+    fn tick(&mut self, users: usize) {
+        let now = Instant::now();
+        self.meters.iter_mut().for_each(Meter::refresh);
+        let tick = self.ledger.tick(now - self.started, now - self.last_tick, users);
+        (self.on_tick)(tick);
+        self.last_tick = now;
+    }
+
+    /// Lets requests in flight finish for the grace period, then gives them up.
+    async fn drain(&mut self, source: &mut Source) {
+        self.orders.send_modify(|orders| orders.phase = Phase::Draining);
+        self.next_tick = Instant::now() + TICK;
+        if let Source::Clock { pacer, .. } = source {
+            pacer.stop().await;
+            while let Some(arrival) = pacer.take_start() {
+                self.spawn_open_loop(pacer.pool(), arrival);
+            }
+        }
+        let deadline = Instant::now() + self.shared.plan.limits.stop_grace;
+        while !self.users.is_empty() && Instant::now() < deadline {
+            tokio::select! {
+                Some(ended) = self.users.join_next() => pass_panic_on(ended),
+                () = sleep_until(deadline.min(self.next_tick)) => self.tick_if_due(None),
+            }
+        }
+        if let Source::Clock { pacer, .. } = source {
+            pacer.abandon(&self.shared);
+        }
+        self.orders.send_modify(|orders| orders.phase = Phase::Abandoning);
+        while let Some(ended) = self.users.join_next().await {
+            pass_panic_on(ended);
+        }
+    }
+
+    fn measured(self, stopped_early: bool) -> Measured {
+        let (total, steps, history, failure_spans) = self.ledger.close();
+        Measured {
+            wall_clock: self.wall_clock,
+            lasted: self.last_tick - self.started,
+            stopped_early,
+            total,
+            steps,
+            history,
+            failure_spans,
+            processes: self.meters.iter().map(Meter::usage).collect(),
+        }
+    }
+}
+
+/// A user that panicked is a defect of this crate, which a report must not hide.
+fn pass_panic_on(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        std::panic::resume_unwind(error.into_panic());
+    }
+}

@@ -1,0 +1,60 @@
+//! The machinery that sends a plan's requests and measures them.
+//!
+//! One task per user drives its own connection, so that an answer wakes exactly one task.
+
+mod conductor;
+mod connection;
+mod exchange;
+mod ledger;
+mod orders;
+mod pacer;
+mod pool;
+mod session;
+mod source;
+mod staircase;
+mod users;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use crate::error::Result;
+use crate::plan::{Checked, Plan};
+use crate::record::Recorder;
+use crate::report::Report;
+use crate::tick::Tick;
+use crate::usage::Meter;
+
+pub(crate) use ledger::{FailureSpan, FailureSpans, HistoryRow, StepRecord};
+
+/// What all users of one run share.
+#[derive(Debug)]
+struct Shared {
+    plan: Arc<Checked>,
+    addresses: Vec<SocketAddr>,
+    recorder: Recorder,
+    at_work: AtomicUsize,
+}
+
+pub(crate) async fn conduct(
+    plan: &Plan,
+    stop: impl Future<Output = ()>,
+    on_tick: impl FnMut(&Tick),
+) -> Result<Report> {
+    let preflight = plan.preflight()?;
+    preflight.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    let addresses = plan.0.target.resolve().await?;
+    let mut meters = vec![Meter::own()];
+    for pid in &plan.0.watched {
+        meters.push(Meter::of(*pid)?);
+    }
+    let shared = Arc::new(Shared {
+        plan: Arc::clone(&plan.0),
+        addresses,
+        recorder: Recorder::new(plan.0.mix.requests().len()),
+        at_work: AtomicUsize::new(0),
+    });
+    let measured = conductor::Conductor::new(shared, meters, on_tick).run(stop).await;
+    Ok(Report::new(&plan.0, measured, preflight.warnings))
+}

@@ -1,0 +1,12 @@
+//! What is measured while a test runs, and how it is kept.
+
+mod endpoints;
+mod latencies;
+mod recorder;
+mod statistics;
+
+pub use endpoints::EndpointCounts;
+pub(crate) use endpoints::Endpoints;
+pub use latencies::Latencies;
+pub(crate) use recorder::{Recorder, Sample};
+pub use statistics::{RequestStatistics, Statistics};
