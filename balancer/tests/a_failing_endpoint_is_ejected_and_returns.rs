@@ -26,12 +26,12 @@ fn switched(index: usize) -> (Endpoint, Reached, Arc<AtomicBool>) {
 }
 
 fn state(balance: &Scripted<Repeatable>, name: &str) -> EndpointState {
-    balance.snapshot().endpoint(name).unwrap().state
+    balance.snapshot().endpoint(name).expect("it is a member").state
 }
 
 async fn ask_times(balance: &Scripted<Repeatable>, times: u64) {
     for number in 0..times {
-        ask(balance, number).await.unwrap();
+        ask(balance, number).await.expect("one endpoint works");
     }
 }
 

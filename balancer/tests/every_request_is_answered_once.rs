@@ -98,7 +98,7 @@ async fn run(scenario: Scenario) {
 
     let mut answers = 0;
     while let Some(ended) = running.join_next().await {
-        let Some((number, answer)) = ended.unwrap() else { continue };
+        let Some((number, answer)) = ended.expect("no request panics") else { continue };
         answers += 1;
         match answer {
             Ok((_, echoed)) => assert_eq!(echoed, number, "a request got another one's answer"),
@@ -121,7 +121,7 @@ fn paused(future: impl Future<Output = ()>) {
         .enable_time()
         .start_paused(true)
         .build()
-        .unwrap()
+        .expect("a runtime starts")
         .block_on(future);
 }
 

@@ -27,7 +27,7 @@ impl Default for BalanceBuilder {
     fn default() -> Self {
         let config = SetConfig {
             outliers: OutlierDetection::default(),
-            recheck: Recheck::ByTrial,
+            recheck: Recheck::Trial,
             budget: RetryBudget::default(),
             max_tries: DEFAULT_MAX_TRIES,
         };

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::{Error, ErrorKind};
+
 /// [`Balance`](crate::Balance) has no answer: it had nobody to ask, or who it asked failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -53,3 +55,14 @@ impl fmt::Display for NoEndpoint {
 }
 
 impl std::error::Error for NoEndpoint {}
+
+impl From<BalanceError<Error>> for Error {
+    fn from(error: BalanceError<Error>) -> Self {
+        match error {
+            BalanceError::NoEndpoint(error) => {
+                Self::new(ErrorKind::NoEndpoint, "there is no replica to ask").because(error)
+            }
+            BalanceError::Endpoint(error) => error,
+        }
+    }
+}

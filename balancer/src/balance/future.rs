@@ -32,6 +32,8 @@ pin_project! {
     }
 }
 
+type Answer<E, Req> = Result<<E as Service<Req>>::Response, BalanceError<<E as Service<Req>>::Error>>;
+
 /// What one request has behind it.
 struct Progress<E, P: Policy, C, M, Req> {
     balance: Balance<E, P, C>,
@@ -128,7 +130,7 @@ where
         &mut self,
         verdict: Verdict,
         result: Result<E::Response, E::Error>,
-    ) -> Result<Step<E, E::Future, Req>, Result<E::Response, BalanceError<E::Error>>> {
+    ) -> Result<Step<E, E::Future, Req>, Answer<E, Req>> {
         let attempt = self.attempt.take().expect("a result comes from a running attempt");
         let (name, in_flight) = attempt.finish(verdict.outcome);
         if verdict.repeat != Repeat::Never

@@ -210,7 +210,7 @@ impl<E, P: Policy> Set<E, P> {
             self.eject(node.id(), kind, in_a_row, now);
         }
         if kind == FailureKind::Connect {
-            self.lost_connection.notify_one();
+            self.lost_connection.notify_waiters();
         }
     }
 

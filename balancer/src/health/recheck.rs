@@ -6,20 +6,20 @@ use crate::FailureKind;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Recheck {
     /// There is no prober.
-    ByTrial,
+    Trial,
     /// It connects: good evidence where connections failed, none where answers did.
-    ByConnecting,
+    Connecting,
     /// It asks for a path, and so sees whatever a request would see.
-    ByAsking,
+    Asking,
 }
 
 impl Recheck {
     /// Returns whether the prober can tell that this kind of failure is over.
     pub(crate) fn covers(self, kind: FailureKind) -> bool {
         match self {
-            Self::ByTrial => false,
-            Self::ByConnecting => kind.is_certain(),
-            Self::ByAsking => true,
+            Self::Trial => false,
+            Self::Connecting => kind.is_certain(),
+            Self::Asking => true,
         }
     }
 }

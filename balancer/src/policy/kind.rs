@@ -78,10 +78,10 @@ impl std::error::Error for UnknownPolicy {}
 
 /// What the policy that a [`PolicyKind`] names remembers about one set of endpoints.
 #[derive(Debug)]
-pub struct KindRound(Round);
+pub struct KindRound(Inner);
 
 #[derive(Debug)]
-enum Round {
+enum Inner {
     RoundRobin(Turns),
     LeastRequests(LeastRequests),
     PowerOfTwoChoices(PowerOfTwoChoices),
@@ -93,20 +93,24 @@ impl Policy for PolicyKind {
 
     fn begin(&self, ready: &[Arc<Load>]) -> KindRound {
         KindRound(match self {
-            Self::RoundRobin => Round::RoundRobin(RoundRobin.begin(ready)),
-            Self::LeastRequests => Round::LeastRequests(LeastRequests::default()),
-            Self::PowerOfTwoChoices => Round::PowerOfTwoChoices(PowerOfTwoChoices::default()),
-            Self::PeakEwma => Round::PeakEwma(PeakEwma::default()),
+            Self::RoundRobin => Inner::RoundRobin(RoundRobin.begin(ready)),
+            Self::LeastRequests => Inner::LeastRequests(LeastRequests::default()),
+            Self::PowerOfTwoChoices => Inner::PowerOfTwoChoices(PowerOfTwoChoices::default()),
+            Self::PeakEwma => Inner::PeakEwma(PeakEwma::default()),
         })
     }
 
     fn pick(&self, round: &KindRound, candidates: &Candidates<'_>) -> Option<usize> {
         match &round.0 {
-            Round::RoundRobin(turns) => RoundRobin.pick(turns, candidates),
-            Round::LeastRequests(policy) => policy.pick(&(), candidates),
-            Round::PowerOfTwoChoices(policy) => policy.pick(&(), candidates),
-            Round::PeakEwma(policy) => policy.pick(&(), candidates),
+            Inner::RoundRobin(turns) => RoundRobin.pick(turns, candidates),
+            Inner::LeastRequests(policy) => policy.pick(&(), candidates),
+            Inner::PowerOfTwoChoices(policy) => policy.pick(&(), candidates),
+            Inner::PeakEwma(policy) => policy.pick(&(), candidates),
         }
+    }
+
+    fn name(&self) -> &'static str {
+        Self::name(*self)
     }
 
     fn completed(&self, load: &Load, took: Duration, outcome: Outcome, now: Instant) {

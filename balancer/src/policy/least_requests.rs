@@ -20,6 +20,10 @@ impl Policy for LeastRequests {
 
     fn begin(&self, _ready: &[Arc<Load>]) {}
 
+    fn name(&self) -> &'static str {
+        super::PolicyKind::LeastRequests.name()
+    }
+
     fn pick(&self, (): &(), candidates: &Candidates<'_>) -> Option<usize> {
         candidates.fewest_in_flight(self.turn.fetch_add(1, Ordering::Relaxed))
     }

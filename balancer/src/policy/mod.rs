@@ -61,6 +61,11 @@ pub trait Policy: fmt::Debug + Send + Sync + 'static {
     /// request has tried; `None` if it has tried them all.
     fn pick(&self, round: &Self::Round, candidates: &Candidates<'_>) -> Option<usize>;
 
+    /// Returns the name that the status shows.
+    fn name(&self) -> &'static str {
+        "custom"
+    }
+
     /// Learns how an attempt ended and how long its answer's head took.
     fn completed(&self, load: &Load, took: Duration, outcome: Outcome, now: Instant) {
         let _ = (load, took, outcome, now);

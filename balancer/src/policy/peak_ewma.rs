@@ -68,6 +68,10 @@ impl Policy for PeakEwma {
 
     fn begin(&self, _ready: &[Arc<Load>]) {}
 
+    fn name(&self) -> &'static str {
+        super::PolicyKind::PeakEwma.name()
+    }
+
     fn pick(&self, (): &(), candidates: &Candidates<'_>) -> Option<usize> {
         let random = scatter(self.draws.fetch_add(1, Ordering::Relaxed));
         let now = millis(candidates.now);

@@ -30,6 +30,10 @@ impl Policy for PowerOfTwoChoices {
 
     fn begin(&self, _ready: &[Arc<Load>]) {}
 
+    fn name(&self) -> &'static str {
+        super::PolicyKind::PowerOfTwoChoices.name()
+    }
+
     fn pick(&self, (): &(), candidates: &Candidates<'_>) -> Option<usize> {
         let random = scatter(self.draws.fetch_add(1, Ordering::Relaxed));
         pick_better(random, candidates, |a, b| is_less_loaded(b, b.in_flight(), a, a.in_flight()))

@@ -58,6 +58,10 @@ impl Policy for RoundRobin {
         }
     }
 
+    fn name(&self) -> &'static str {
+        super::PolicyKind::RoundRobin.name()
+    }
+
     fn pick(&self, turns: &Turns, candidates: &Candidates<'_>) -> Option<usize> {
         if !candidates.tried.is_empty() {
             let start = turns.retries.fetch_add(1, Ordering::Relaxed);

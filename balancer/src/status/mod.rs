@@ -1,5 +1,14 @@
 //! What the balancer knows of itself: one [`Snapshot`], and the texts made from it.
 
+mod nginx;
+mod paths;
+mod prometheus;
 mod snapshot;
 
-pub use self::snapshot::{EndpointSnapshot, LatencySnapshot, Snapshot};
+pub use self::{
+    nginx::nginx_status,
+    paths::StatusPaths,
+    prometheus::prometheus,
+    snapshot::{EndpointSnapshot, LatencySnapshot, Snapshot},
+};
+pub(crate) use paths::Page;

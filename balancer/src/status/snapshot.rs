@@ -2,19 +2,25 @@
 
 use std::sync::atomic::Ordering;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer, ser::SerializeStruct};
 use tokio::time::Instant;
 
 use crate::{
+    ConnectionCounts,
     balance::{Latencies, Member, Set},
     health::EndpointState,
     policy::Policy,
 };
 
-/// The endpoints of a balance at one moment.
+/// A balance, and the server around it if there is one, at one moment.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Snapshot {
+    /// The policy's name.
+    pub policy: &'static str,
+    /// The connections of clients; `None` for a balance without a server.
+    #[serde(serialize_with = "connections")]
+    pub connections: Option<ConnectionCounts>,
     /// Whether no endpoint is healthy, so that all of them are used.
     pub panic: bool,
     /// Requests that found no endpoint at all.
@@ -73,6 +79,8 @@ impl Snapshot {
     pub(crate) fn of<E, P: Policy>(set: &Set<E, P>) -> Self {
         let (view, now) = (set.view(), Instant::now());
         Self {
+            policy: set.policy.name(),
+            connections: None,
             panic: view.panic,
             no_endpoint: set.no_endpoint.load(Ordering::Relaxed),
             retries_refused: set.budget_refusals.load(Ordering::Relaxed),
@@ -110,4 +118,17 @@ impl EndpointSnapshot {
             latencies,
         }
     }
+}
+
+fn connections<S: Serializer>(counts: &Option<ConnectionCounts>, serializer: S) -> Result<S::Ok, S::Error> {
+    let Some(counts) = counts else { return serializer.serialize_none() };
+    let mut fields = serializer.serialize_struct("ConnectionCounts", 7)?;
+    fields.serialize_field("active", &counts.active)?;
+    fields.serialize_field("accepted", &counts.accepted)?;
+    fields.serialize_field("handled", &counts.handled)?;
+    fields.serialize_field("requests", &counts.requests)?;
+    fields.serialize_field("reading", &counts.reading)?;
+    fields.serialize_field("writing", &counts.writing)?;
+    fields.serialize_field("waiting", &counts.waiting)?;
+    fields.end()
 }
