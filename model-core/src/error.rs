@@ -93,7 +93,10 @@ impl Error {
     /// Returns true if whoever sent the rows is at fault: other rows can succeed.
     #[must_use]
     pub fn is_bad_input(&self) -> bool {
-        matches!(self.kind(), ErrorKind::InvalidBatch | ErrorKind::SignatureMismatch | ErrorKind::InvalidArgument)
+        matches!(
+            self.kind(),
+            ErrorKind::InvalidBatch | ErrorKind::SignatureMismatch | ErrorKind::InvalidArgument
+        )
     }
 
     /// Returns true if the model or its folder is at fault: no rows will ever succeed.

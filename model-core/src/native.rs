@@ -97,6 +97,7 @@ fn check_outputs(outputs: &Outputs, engine: &Engine) -> Result<(), Error> {
         return Ok(());
     }
     let (name, data_type) = (&column.name, column.data_type);
-    let message = format!("the output column {name:?} has the type {data_type}, which the engine does not answer");
+    let message =
+        format!("the output column {name:?} has the type {data_type}, which the engine does not answer");
     Err(Error::new(ErrorKind::InvalidModel, message))
 }

@@ -117,7 +117,8 @@ impl Probabilities {
     /// [`ErrorKind::InvalidArgument`] if there are no classes or the values do not fill whole rows.
     pub fn new(classes: Arc<[Arc<str>]>, values: Vec<f64>) -> Result<Self, Error> {
         if classes.is_empty() || !values.len().is_multiple_of(classes.len()) {
-            let message = format!("{} probabilities do not fill rows of {} classes", values.len(), classes.len());
+            let message =
+                format!("{} probabilities do not fill rows of {} classes", values.len(), classes.len());
             return Err(Error::new(ErrorKind::InvalidArgument, message));
         }
         Ok(Self { classes, values })

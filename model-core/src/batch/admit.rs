@@ -23,7 +23,7 @@ pub(super) fn number(column: &Column, value: f64) -> Option<f64> {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "rounding to single precision is what the column's type means")]
+/// Rounds to single precision, as MLflow's scoring server does before a model that compares in it.
 fn single(value: f64) -> Option<f64> {
     let rounded = value as f32;
     rounded.is_finite().then_some(f64::from(rounded))
@@ -45,7 +45,9 @@ mod tests {
 
     #[test]
     fn a_value_is_kept_unchanged_or_refused() {
-        for data_type in [DataType::Boolean, DataType::Integer, DataType::Long, DataType::Float, DataType::Double] {
+        for data_type in
+            [DataType::Boolean, DataType::Integer, DataType::Long, DataType::Float, DataType::Double]
+        {
             check(data_type, 0.0, Some(0.0));
             check(data_type, 1.0, Some(1.0));
             check(data_type, f64::INFINITY, None);

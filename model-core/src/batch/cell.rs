@@ -94,9 +94,14 @@ impl Got {
         match cell {
             Cell::Missing => Self::Missing,
             Cell::Number(value) => Self::Number(value),
-            Cell::Text(text) => Self::Text(text[..text.floor_char_boundary(Self::MAX_TEXT)].into()),
+            Cell::Text(text) => Self::Text(cut(text, Self::MAX_TEXT).into()),
         }
     }
+}
+
+fn cut(text: &str, most: usize) -> &str {
+    let end = (0..=most).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+    if text.len() <= most { text } else { &text[..end] }
 }
 
 impl CellError {

@@ -77,9 +77,16 @@ impl Batch {
             }
         }
         if !errors.is_empty() {
-            return Err(Error::new(ErrorKind::InvalidBatch, "the rows do not fit the signature").with_cells(errors));
+            return Err(
+                Error::new(ErrorKind::InvalidBatch, "the rows do not fit the signature").with_cells(errors)
+            );
         }
-        Ok(Self { signature: Arc::clone(signature), rows: numbers.len() / columns.len(), numbers, texts: Vec::new() })
+        Ok(Self {
+            signature: Arc::clone(signature),
+            rows: numbers.len() / columns.len(),
+            numbers,
+            texts: Vec::new(),
+        })
     }
 
     /// Starts an empty batch to which rows are added.

@@ -34,7 +34,9 @@ pub struct RowWriter<'a> {
     builder: &'a mut BatchBuilder,
     first_number: usize,
     first_text: usize,
-    errors: Vec<CellError>,
+    // What was wrong with the last value of each column. Empty until the first mistake, so that good rows pay nothing; one
+    // place per column, so that a wide row of nothing but mistakes takes linear time.
+    bad: Vec<Option<Got>>,
     taken: bool,
 }
 
@@ -43,7 +45,7 @@ impl<'a> RowWriter<'a> {
         let (first_number, first_text) = (builder.numbers.len(), builder.texts.len());
         builder.numbers.resize(first_number + builder.signature.numeric_columns().len(), f64::NAN);
         builder.texts.resize(first_text + builder.signature.text_columns().len(), None);
-        Self { builder, first_number, first_text, errors: Vec::new(), taken: false }
+        Self { builder, first_number, first_text, bad: Vec::new(), taken: false }
     }
 
     /// Sets a cell; whether the column takes it is known when the row is finished.
@@ -51,9 +53,7 @@ impl<'a> RowWriter<'a> {
     /// # Panics
     /// If the signature has no column at that position, as indexing does.
     pub fn set(&mut self, column: usize, cell: Cell<'_>) {
-        self.clear(column);
         let taken = match (self.builder.signature.slot(column), cell) {
-            (_, Cell::Missing) => true,
             (Slot::Number(slot), Cell::Number(value)) => {
                 let kept = admit::number(&self.builder.signature.inputs()[column], value);
                 self.builder.numbers[self.first_number + slot] = kept.unwrap_or(f64::NAN);
@@ -63,10 +63,15 @@ impl<'a> RowWriter<'a> {
                 self.builder.texts[self.first_text + slot] = Some(text.into());
                 true
             }
-            _ => false,
+            (_, cell) => {
+                self.clear(column);
+                matches!(cell, Cell::Missing)
+            }
         };
         if !taken {
             self.report(column, Got::from_cell(cell));
+        } else if let Some(bad) = self.bad.get_mut(column) {
+            *bad = None;
         }
     }
 
@@ -84,14 +89,14 @@ impl<'a> RowWriter<'a> {
     /// # Errors
     /// Every cell that its column does not take and every required cell that is missing, in column order.
     pub fn finish(mut self) -> Result<(), Vec<CellError>> {
-        self.report_missing();
-        if self.errors.is_empty() {
+        let columns = 0..self.builder.signature.inputs().len();
+        if self.bad.is_empty() && columns.clone().all(|column| !self.lacks(column)) {
             self.taken = true;
             return Ok(());
         }
-        let mut errors = std::mem::take(&mut self.errors);
-        errors.sort_by_key(|error| error.position);
-        Err(errors)
+        let errors: Vec<CellError> = columns.filter_map(|column| self.error(column)).collect();
+        self.taken = errors.is_empty();
+        if self.taken { Ok(()) } else { Err(errors) }
     }
 
     fn clear(&mut self, column: usize) {
@@ -99,22 +104,18 @@ impl<'a> RowWriter<'a> {
             Slot::Number(slot) => self.builder.numbers[self.first_number + slot] = f64::NAN,
             Slot::Text(slot) => self.builder.texts[self.first_text + slot] = None,
         }
-        if !self.errors.is_empty() {
-            self.errors.retain(|error| error.position != column);
-        }
     }
 
     fn report(&mut self, column: usize, got: Got) {
-        let row = self.builder.rows + self.builder.refused;
-        self.errors.push(cell_error(&self.builder.signature, row, column, got));
+        self.bad.resize(self.builder.signature.inputs().len(), None);
+        self.bad[column] = Some(got);
     }
 
-    fn report_missing(&mut self) {
-        for column in 0..self.builder.signature.inputs().len() {
-            if self.lacks(column) && !self.errors.iter().any(|error| error.position == column) {
-                self.report(column, Got::Missing);
-            }
-        }
+    fn error(&mut self, column: usize) -> Option<CellError> {
+        let bad = self.bad.get_mut(column).and_then(Option::take);
+        let got = bad.or_else(|| self.lacks(column).then_some(Got::Missing))?;
+        let row = self.builder.rows + self.builder.refused;
+        Some(cell_error(&self.builder.signature, row, column, got))
     }
 
     fn lacks(&self, column: usize) -> bool {

@@ -30,7 +30,10 @@ impl LinearRegression {
     pub fn new(coefficients: impl Into<Box<[f64]>>, intercept: f64) -> Result<Self, Error> {
         let coefficients = coefficients.into();
         if coefficients.is_empty() {
-            return Err(Error::new(ErrorKind::InvalidModel, "a linear regression needs at least one coefficient"));
+            return Err(Error::new(
+                ErrorKind::InvalidModel,
+                "a linear regression needs at least one coefficient",
+            ));
         }
         if !all_finite(&coefficients) || !intercept.is_finite() {
             return Err(Error::new(ErrorKind::InvalidModel, "a linear regression needs finite numbers"));
@@ -61,5 +64,37 @@ impl LinearRegression {
         let mut answers = Vec::with_capacity(batch.rows());
         encoder.for_each_row(batch, |features| answers.push(self.predict_row(features)));
         Predictions::Numbers(answers)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sum_is_a_chain_of_fused_multiply_adds_with_the_intercept_last() {
+        // 1 + 2⁻³⁰ squared needs 61 bits: a separate multiplication loses the last term, and so would any other order.
+        let step = 1.0 + f64::powi(2.0, -30);
+        let engine = LinearRegression::new(vec![1.0, step], 0.0).unwrap();
+        assert_eq!(engine.predict_row(&[-(1.0 + f64::powi(2.0, -29)), step]), f64::powi(2.0, -60));
+
+        let engine = LinearRegression::new(vec![1.0, 1.0], 1e16).unwrap();
+        assert_eq!(engine.predict_row(&[1.0, 1.0]), 1e16 + 2.0);
+    }
+
+    #[test]
+    fn an_overflow_is_answered_as_it_is() {
+        let engine = LinearRegression::new(vec![1e308, 1e308], 0.0).unwrap();
+        assert_eq!(engine.predict_row(&[10.0, 0.0]), f64::INFINITY);
+        assert_eq!(engine.predict_row(&[10.0, -10.0]), f64::INFINITY);
+        assert!(engine.predict_row(&[f64::INFINITY, f64::NEG_INFINITY]).is_nan());
+    }
+
+    #[test]
+    fn numbers_that_are_not_finite_are_refused() {
+        for (coefficients, intercept) in [(vec![], 0.0), (vec![f64::NAN], 0.0), (vec![1.0], f64::INFINITY)] {
+            let error = LinearRegression::new(coefficients, intercept).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidModel);
+        }
     }
 }

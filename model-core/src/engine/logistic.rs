@@ -84,7 +84,9 @@ impl LogisticRegression {
             Classes::Text(labels) => {
                 Predictions::Labels(winners.into_iter().map(|class| Arc::clone(&labels[class])).collect())
             }
-            Classes::Integers(labels) => Predictions::Integers(winners.into_iter().map(|class| labels[class]).collect()),
+            Classes::Integers(labels) => {
+                Predictions::Integers(winners.into_iter().map(|class| labels[class]).collect())
+            }
         })
     }
 
@@ -114,11 +116,9 @@ impl LogisticRegression {
 
     /// Returns the class with the highest score, the first of equals, or nothing if a score is NaN.
     fn winner(&self, features: &[f64]) -> Option<usize> {
-        let mut best = if self.is_binary() { (0, 0.0) } else { (0, self.score(0, features)) };
-        let first = 1;
-        let offset = usize::from(self.is_binary());
-        for class in first..self.classes.len() {
-            let score = self.score(class - offset, features);
+        let mut best = (0, f64::NEG_INFINITY);
+        for class in 0..self.classes.len() {
+            let score = self.score(class, features);
             if score.is_nan() {
                 return None;
             }
@@ -126,12 +126,12 @@ impl LogisticRegression {
                 best = (class, score);
             }
         }
-        (!best.1.is_nan()).then_some(best.0)
+        Some(best.0)
     }
 
     fn probabilities(&self, features: &[f64], row: &mut [f64]) {
         if self.is_binary() {
-            let score = self.score(0, features);
+            let score = self.score(1, features);
             row.copy_from_slice(&[sigmoid(-score), sigmoid(score)]);
             return;
         }
@@ -145,7 +145,13 @@ impl LogisticRegression {
         self.intercepts.len() == 1
     }
 
-    fn score(&self, row: usize, features: &[f64]) -> f64 {
+    /// Returns the score of a class; a binary model measures the second class against a first one of score 0.
+    fn score(&self, class: usize, features: &[f64]) -> f64 {
+        let row = match (self.is_binary(), class) {
+            (true, 0) => return 0.0,
+            (true, _) => 0,
+            (false, class) => class,
+        };
         let width = self.features();
         weighted_sum(&self.coefficients[row * width..][..width], features, self.intercepts[row])
     }
@@ -158,7 +164,8 @@ fn check_shapes(classes: usize, coefficients: usize, intercepts: usize) -> Resul
         return Err(Error::new(ErrorKind::InvalidModel, message));
     }
     if coefficients == 0 || !coefficients.is_multiple_of(intercepts) {
-        let message = format!("{coefficients} coefficients do not fill {intercepts} rows of a logistic regression");
+        let message =
+            format!("{coefficients} coefficients do not fill {intercepts} rows of a logistic regression");
         return Err(Error::new(ErrorKind::InvalidModel, message));
     }
     Ok(())
@@ -180,5 +187,78 @@ fn softmax(scores: &mut [f64]) {
     }
     for score in scores {
         *score /= sum;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn probabilities(engine: &LogisticRegression, features: &[f64]) -> Vec<f64> {
+        let mut row = vec![0.0; engine.classes().len()];
+        engine.probabilities(features, &mut row);
+        row
+    }
+
+    fn binary() -> LogisticRegression {
+        LogisticRegression::new(vec!["no", "yes"], vec![1.0], vec![0.0]).unwrap()
+    }
+
+    fn three() -> LogisticRegression {
+        LogisticRegression::new(vec![7, 8, 9], vec![1.0, 1.0, -1.0], vec![0.0; 3]).unwrap()
+    }
+
+    #[test]
+    fn of_equal_scores_the_first_class_wins() {
+        assert_eq!(binary().winner(&[0.0]), Some(0));
+        assert_eq!(binary().winner(&[5e-324]), Some(1));
+        assert_eq!(three().winner(&[0.0]), Some(0));
+        assert_eq!(three().winner(&[1.0]), Some(0));
+        assert_eq!(three().winner(&[-1.0]), Some(2));
+    }
+
+    #[test]
+    fn scores_of_any_size_have_probabilities() {
+        for score in [0.0, 1e-300, 1.0, 36.0, 745.0, 1e300] {
+            for sign in [-1.0, 1.0] {
+                for engine in [binary(), three()] {
+                    let row = probabilities(&engine, &[sign * score]);
+                    assert!(row.iter().all(|p| (0.0..=1.0).contains(p)), "{score} {row:?}");
+                    assert!((row.iter().sum::<f64>() - 1.0).abs() < 1e-15, "{score} {row:?}");
+                }
+            }
+        }
+        assert_eq!(probabilities(&binary(), &[1e300]), [0.0, 1.0]);
+        assert_eq!(probabilities(&binary(), &[0.0]), [0.5, 0.5]);
+        assert_eq!(probabilities(&three(), &[1e300]), [0.5, 0.5, 0.0]);
+    }
+
+    #[test]
+    fn a_score_that_is_not_a_number_has_no_winner() {
+        let engine = LogisticRegression::new(vec!["a", "b"], vec![1.0, -1.0], vec![0.0]).unwrap();
+        assert_eq!(engine.winner(&[f64::INFINITY, f64::INFINITY]), None);
+        assert_eq!(engine.winner(&[f64::INFINITY, 1.0]), Some(1));
+    }
+
+    #[test]
+    fn shapes_that_do_not_fit_are_refused() {
+        let check = |classes: Vec<i64>, coefficients: usize, intercepts: usize| {
+            let (coefficients, intercepts) = (vec![1.0; coefficients], vec![1.0; intercepts]);
+            LogisticRegression::new(classes, coefficients, intercepts).map_err(|error| error.kind())
+        };
+        assert!(check(vec![0, 1], 3, 1).is_ok());
+        assert!(check(vec![0, 1], 4, 2).is_ok());
+        for (classes, coefficients, intercepts) in [
+            (vec![], 0, 0),
+            (vec![0], 2, 1),
+            (vec![0, 0], 2, 1),
+            (vec![0, 1, 2], 3, 1),
+            (vec![0, 1, 2], 4, 3),
+            (vec![0, 1], 0, 1),
+        ] {
+            assert_eq!(check(classes, coefficients, intercepts), Err(ErrorKind::InvalidModel));
+        }
+        let refused = LogisticRegression::new(vec![0, 1], vec![f64::NAN], vec![0.0]).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::InvalidModel);
     }
 }

@@ -1,7 +1,7 @@
 //! The arithmetic of models: features in, answers out.
 //!
 //! An engine knows neither names nor types, only how many features a row has. [`NativeModel`](crate::NativeModel) puts one
-//! behind a [`Signature`](crate::Signature) and an [`Encoder`](crate::preprocessing::Encoder).
+//! behind a [`Signature`](crate::Signature) and an [`Encoder`].
 //!
 //! Every engine computes each row on its own and in the same order, so the answer for a row has the same bits whatever
 //! batch the row came in.

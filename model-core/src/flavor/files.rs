@@ -63,7 +63,9 @@ impl ModelFiles {
 /// Shows paths and sizes: weights in a log help nobody.
 impl fmt::Debug for ModelFiles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.iter().map(|(path, bytes)| (path, format!("{} bytes", bytes.len())))).finish()
+        f.debug_map()
+            .entries(self.iter().map(|(path, bytes)| (path, format!("{} bytes", bytes.len()))))
+            .finish()
     }
 }
 

@@ -51,8 +51,11 @@ impl<'a> Folder<'a> {
             let message = format!("{} has no signature; log the model with one", mlmodel::FILE);
             return Err(Error::new(ErrorKind::InvalidSignature, message));
         };
-        let inputs = signature.inputs.as_deref().unwrap_or("[]");
-        let signature = Signature::from_mlflow(inputs, signature.outputs.as_deref())?;
+        let broken = |cause: Error| {
+            let message = format!("the signature in {} cannot be used", mlmodel::FILE);
+            Error::new(cause.kind(), message).with_source(cause)
+        };
+        let signature = signature.parse().map_err(broken)?;
         within("input columns", mlmodel::FILE, signature.inputs().len(), self.limits.max_columns)?;
         Ok(signature)
     }

@@ -28,7 +28,11 @@ struct Split {
     data: Vec<Vec<Value>>,
 }
 
-pub(super) fn write(model: &NativeModel, example: &Batch, files: &mut ModelFiles) -> Result<ExampleInfo, Error> {
+pub(super) fn write(
+    model: &NativeModel,
+    example: &Batch,
+    files: &mut ModelFiles,
+) -> Result<ExampleInfo, Error> {
     let signature = model.signature();
     if signature.inputs() != example.signature().inputs() {
         let message = "the input example was checked against other columns than the model has";
@@ -49,13 +53,11 @@ pub(super) fn write(model: &NativeModel, example: &Batch, files: &mut ModelFiles
 /// Returns the example, or nothing if there is none or it is in a form that only Python reads.
 pub(super) fn read(folder: &Folder<'_>, signature: &Arc<Signature>) -> Result<Option<Batch>, Error> {
     let Some(info) = &folder.manifest().saved_input_example_info else { return Ok(None) };
-    let path = match (&info.artifact_path, info.pandas_orient.as_deref(), info.kind.as_deref()) {
-        (Some(path), Some("split"), Some("dataframe")) => path,
-        _ => return Ok(None),
-    };
+    let form = (info.kind.as_deref(), info.pandas_orient.as_deref(), &info.artifact_path);
+    let (Some("dataframe"), Some("split"), Some(path)) = form else { return Ok(None) };
     let bytes = folder.read(path)?;
     let split: Split = serde_json::from_slice(bytes).map_err(|cause| corrupted(path).with_source(cause))?;
-    to_batch(split, signature).map(Some).map_err(|cause| corrupted(path).with_source(cause))
+    to_batch(&split, signature).map(Some).map_err(|cause| corrupted(path).with_source(cause))
 }
 
 fn corrupted(path: &str) -> Error {
@@ -63,7 +65,7 @@ fn corrupted(path: &str) -> Error {
 }
 
 /// Puts the columns of the example into the order of the signature; other columns are ignored.
-fn to_batch(split: Split, signature: &Arc<Signature>) -> Result<Batch, Error> {
+fn to_batch(split: &Split, signature: &Arc<Signature>) -> Result<Batch, Error> {
     let positions: Vec<_> = split.columns.iter().map(|name| signature.position(name)).collect();
     let mut builder = Batch::builder(signature);
     for (number, cells) in split.data.iter().enumerate() {
@@ -78,7 +80,8 @@ fn to_batch(split: Split, signature: &Arc<Signature>) -> Result<Batch, Error> {
                 None => row.refuse(position, "a list or an object"),
             }
         }
-        row.finish().map_err(|cells| Error::new(ErrorKind::InvalidBatch, "a row does not fit").with_cells(cells))?;
+        row.finish()
+            .map_err(|cells| Error::new(ErrorKind::InvalidBatch, "a row does not fit").with_cells(cells))?;
     }
     Ok(builder.build())
 }
@@ -104,7 +107,7 @@ fn write_cell(signature: &Signature, example: &Batch, row: usize, column: usize)
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "a batch keeps only whole numbers below 2^53 in such columns")]
+/// Exact, since a batch keeps only whole numbers below 2⁵³ in such columns.
 fn to_whole(value: f64) -> i64 {
     value as i64
 }

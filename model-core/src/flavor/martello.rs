@@ -99,8 +99,14 @@ pub(super) fn read(folder: &Folder<'_>) -> Result<Arc<dyn Model>, Error> {
     Ok(Arc::new(model))
 }
 
-fn assemble(folder: &Folder<'_>, path: &str, signature: Signature, document: Document) -> Result<NativeModel, Error> {
-    let broken = |cause: Error| Error::new(cause.kind(), format!("{path} is not a sound model")).with_source(cause);
+fn assemble(
+    folder: &Folder<'_>,
+    path: &str,
+    signature: Signature,
+    document: Document,
+) -> Result<NativeModel, Error> {
+    let broken =
+        |cause: Error| Error::new(cause.kind(), format!("{path} is not a sound model")).with_source(cause);
     let engine = read_engine(folder, path, document.engine)?.map_err(broken)?;
     let encodings = document.columns.into_iter().map(|column| read_encoding(column.encoding));
     let encodings = encodings.collect::<Result<Vec<_>, _>>().map_err(broken)?;
@@ -124,7 +130,8 @@ fn check_sum(section: &Section, bytes: &[u8]) -> Result<(), Error> {
 }
 
 fn parse(path: &str, bytes: &[u8]) -> Result<Document, Error> {
-    let corrupted = |cause| Error::new(ErrorKind::Corrupted, format!("{path} cannot be read")).with_source(cause);
+    let corrupted =
+        |cause| Error::new(ErrorKind::Corrupted, format!("{path} cannot be read")).with_source(cause);
     let versioned: Versioned = serde_json::from_slice(bytes).map_err(corrupted)?;
     check_version(path, versioned.format_version)?;
     serde_json::from_slice(bytes).map_err(corrupted)
@@ -142,15 +149,21 @@ fn check_columns(path: &str, document: &Document, signature: &Signature) -> Resu
 fn write_encoding(encoding: &ColumnEncoding) -> EncodingDocument {
     match encoding {
         ColumnEncoding::Number => EncodingDocument::Number {},
-        &ColumnEncoding::Standardise { impute, mean, scale } => EncodingDocument::Standardise { impute, mean, scale },
-        ColumnEncoding::OneHot(categories) => EncodingDocument::OneHot { categories: to_text(categories.values()) },
+        &ColumnEncoding::Standardise { impute, mean, scale } => {
+            EncodingDocument::Standardise { impute, mean, scale }
+        }
+        ColumnEncoding::OneHot(categories) => {
+            EncodingDocument::OneHot { categories: to_text(categories.values()) }
+        }
     }
 }
 
 fn read_encoding(document: EncodingDocument) -> Result<ColumnEncoding, Error> {
     Ok(match document {
         EncodingDocument::Number {} => ColumnEncoding::Number,
-        EncodingDocument::Standardise { impute, mean, scale } => ColumnEncoding::Standardise { impute, mean, scale },
+        EncodingDocument::Standardise { impute, mean, scale } => {
+            ColumnEncoding::Standardise { impute, mean, scale }
+        }
         EncodingDocument::OneHot { categories } => ColumnEncoding::one_hot(categories)?,
     })
 }
@@ -177,12 +190,18 @@ fn to_text(values: &[Arc<str>]) -> Vec<String> {
 }
 
 /// The outer result is about limits, the inner one about the engine's own rules.
-fn read_engine(folder: &Folder<'_>, path: &str, document: EngineDocument) -> Result<Result<Engine, Error>, Error> {
+fn read_engine(
+    folder: &Folder<'_>,
+    path: &str,
+    document: EngineDocument,
+) -> Result<Result<Engine, Error>, Error> {
     let (classes, coefficients, intercepts) = match document {
         EngineDocument::LinearRegression { coefficients, intercept } => {
             return Ok(LinearRegression::new(coefficients, intercept).map(Engine::Linear));
         }
-        EngineDocument::LogisticRegression { classes, coefficients, intercepts } => (classes, coefficients, intercepts),
+        EngineDocument::LogisticRegression { classes, coefficients, intercepts } => {
+            (classes, coefficients, intercepts)
+        }
     };
     let classes = match classes {
         ClassesDocument::Integers(labels) => Classes::from(labels),

@@ -5,10 +5,11 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_saphyr::{NonFiniteFloatPolicy, SingleQuoted};
 
 use super::input_example::ExampleInfo;
 use super::{ModelFiles, SaveOptions, martello};
-use crate::{Error, ErrorKind, Model, NativeModel};
+use crate::{Error, ErrorKind, Model, NativeModel, Signature};
 
 /// The name of the file.
 pub(super) const FILE: &str = "MLmodel";
@@ -35,12 +36,19 @@ pub(super) struct MlModel {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct SignatureText {
     #[serde(default)]
-    pub(super) inputs: Option<String>,
+    inputs: Option<SingleQuoted<String>>,
     #[serde(default)]
-    pub(super) outputs: Option<String>,
+    outputs: Option<SingleQuoted<String>>,
     // MLflow writes the key even where the model takes no parameters.
     #[serde(default, skip_deserializing)]
     params: (),
+}
+
+impl SignatureText {
+    pub(super) fn parse(&self) -> Result<Signature, Error> {
+        let inputs = self.inputs.as_ref().map_or("[]", |inputs| &inputs.0);
+        Signature::from_mlflow(inputs, self.outputs.as_ref().map(|outputs| outputs.0.as_str()))
+    }
 }
 
 impl MlModel {
@@ -58,8 +66,8 @@ impl MlModel {
             run_id: options.run_id.clone(),
             saved_input_example_info: example,
             signature: Some(SignatureText {
-                inputs: Some(signature.inputs_to_mlflow()),
-                outputs: signature.outputs_to_mlflow(),
+                inputs: Some(SingleQuoted(signature.inputs_to_mlflow())),
+                outputs: signature.outputs_to_mlflow().map(SingleQuoted),
                 params: (),
             }),
             utc_time_created: options.utc_time_created.clone(),
@@ -75,5 +83,11 @@ impl MlModel {
 pub(super) fn parse(bytes: &[u8]) -> Result<MlModel, Error> {
     let corrupted = || Error::new(ErrorKind::Corrupted, format!("{FILE} is not the YAML of an MLflow model"));
     let text = std::str::from_utf8(bytes).map_err(|cause| corrupted().with_source(cause))?;
-    serde_saphyr::from_str(text).map_err(|cause| corrupted().with_source(cause.to_string()))
+    // Sections of flavors that are not read here may hold anything. Snippets would break a log line into several.
+    let options = serde_saphyr::options! {
+        non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
+        with_snippet: false,
+    };
+    serde_saphyr::from_str_with_options(text, options)
+        .map_err(|cause| corrupted().with_source(cause.to_string()))
 }

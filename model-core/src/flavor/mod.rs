@@ -67,7 +67,8 @@ const READERS: &[Reader] = &[Reader { flavor: martello::FLAVOR, read: martello::
 pub fn save(model: &NativeModel, options: &SaveOptions) -> Result<ModelFiles, Error> {
     let mut files = ModelFiles::new();
     let section = martello::write(model, &mut files);
-    let example = options.input_example.as_ref().map(|example| input_example::write(model, example, &mut files));
+    let example =
+        options.input_example.as_ref().map(|example| input_example::write(model, example, &mut files));
     MlModel::describe(model, options, section, example.transpose()?).write(&mut files);
     Ok(files)
 }

@@ -15,7 +15,8 @@ use crate::{Error, ErrorKind, Probabilities};
 /// [`ErrorKind::InvalidArgument`] for slices of different lengths, or empty ones.
 pub fn accuracy<L: PartialEq>(actual: &[L], predicted: &[L]) -> Result<f64, Error> {
     check_lengths(actual.len(), predicted.len())?;
-    let hits = actual.iter().zip(predicted).map(|(actual, predicted)| f64::from(u8::from(actual == predicted)));
+    let hits =
+        actual.iter().zip(predicted).map(|(actual, predicted)| f64::from(u8::from(actual == predicted)));
     Ok(mean(hits.sum(), actual.len()))
 }
 
@@ -55,7 +56,7 @@ mod tests {
     fn the_worked_example_of_scikit_learn_holds() {
         let probabilities = ham_and_spam(&[0.1, 0.9, 0.9, 0.1, 0.8, 0.2, 0.35, 0.65]);
         let loss = log_loss(&["spam", "ham", "ham", "spam"], &probabilities).unwrap();
-        assert!((loss - 0.216_161_871_319_277_5).abs() < 1e-12, "{loss}");
+        assert!((loss - 0.21616).abs() < 5e-6, "{loss}");
     }
 
     #[test]

@@ -37,7 +37,8 @@ impl ConfusionMatrix {
         let classes: Box<[Box<str>]> = classes.iter().map(|class| class.as_ref().into()).collect();
         let mut counts = vec![0; classes.len() * classes.len()];
         for (actual, predicted) in actual.iter().zip(predicted) {
-            let (row, column) = (position(&classes, actual.as_ref())?, position(&classes, predicted.as_ref())?);
+            let (row, column) =
+                (position(&classes, actual.as_ref())?, position(&classes, predicted.as_ref())?);
             counts[row * classes.len() + column] += 1;
         }
         Ok(Self { classes, counts: counts.into() })
@@ -78,23 +79,25 @@ impl ConfusionMatrix {
 impl fmt::Display for ConfusionMatrix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = self.classes.iter().map(|class| class.chars().count());
-        let width = names.chain(self.counts.iter().map(|count| count.to_string().len())).max().unwrap_or(0).max(8);
+        let width =
+            names.chain(self.counts.iter().map(|count| count.to_string().len())).max().unwrap_or(0).max(8);
         write!(f, "{:width$}", "")?;
         self.classes.iter().try_for_each(|class| write!(f, " {class:>width$}"))?;
         for (actual, class) in self.classes.iter().enumerate() {
             write!(f, "\n{class:width$}")?;
-            (0..self.classes.len()).try_for_each(|predicted| write!(f, " {:>width$}", self.count(actual, predicted)))?;
+            (0..self.classes.len())
+                .try_for_each(|predicted| write!(f, " {:>width$}", self.count(actual, predicted)))?;
         }
         Ok(())
     }
 }
 
 fn position(classes: &[Box<str>], label: &str) -> Result<usize, Error> {
-    let unknown = || Error::new(ErrorKind::InvalidArgument, format!("the label {label:?} is none of the classes"));
+    let unknown =
+        || Error::new(ErrorKind::InvalidArgument, format!("the label {label:?} is none of the classes"));
     classes.iter().position(|class| **class == *label).ok_or_else(unknown)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "no slice has 2^53 elements")]
 fn share(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }

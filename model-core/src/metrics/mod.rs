@@ -31,7 +31,6 @@ fn check_lengths(actual: usize, predicted: usize) -> Result<(), Error> {
     Ok(())
 }
 
-#[expect(clippy::cast_precision_loss, reason = "no slice has 2^53 elements")]
 fn mean(sum: f64, count: usize) -> f64 {
     sum / count as f64
 }

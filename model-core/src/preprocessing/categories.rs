@@ -31,7 +31,10 @@ impl Categories {
         let mut sorted: Vec<usize> = (0..values.len()).collect();
         sorted.sort_unstable_by_key(|&position| &values[position]);
         if values.is_empty() {
-            return Err(Error::new(ErrorKind::InvalidModel, "a one-hot encoded column needs at least one category"));
+            return Err(Error::new(
+                ErrorKind::InvalidModel,
+                "a one-hot encoded column needs at least one category",
+            ));
         }
         if let Some(twin) = sorted.windows(2).find(|pair| values[pair[0]] == values[pair[1]]) {
             let message = format!("the category {:?} occurs twice", values[twin[0]]);

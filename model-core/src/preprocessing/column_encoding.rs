@@ -50,7 +50,9 @@ impl ColumnEncoding {
 
     pub(super) fn check(&self, column: &Column) -> Result<(), Error> {
         let problem = match self {
-            Self::OneHot(_) if column.data_type.is_numeric() => Some("holds numbers and cannot be one-hot encoded"),
+            Self::OneHot(_) if column.data_type.is_numeric() => {
+                Some("holds numbers and cannot be one-hot encoded")
+            }
             Self::Number | Self::Standardise { .. } if !column.data_type.is_numeric() => {
                 Some("holds text and needs a one-hot encoding")
             }
@@ -62,7 +64,8 @@ impl ColumnEncoding {
             }
             _ => None,
         };
-        let refuse = |problem| Error::new(ErrorKind::InvalidModel, format!("column {:?} {problem}", column.name));
+        let refuse =
+            |problem| Error::new(ErrorKind::InvalidModel, format!("column {:?} {problem}", column.name));
         problem.map_or(Ok(()), |problem| Err(refuse(problem)))
     }
 }

@@ -30,6 +30,8 @@ pub struct Encoder {
     // One per column of the signature, in its order.
     columns: Box<[ColumnEncoding]>,
     features: usize,
+    // The engine then reads the batch itself.
+    identity: bool,
 }
 
 impl Encoder {
@@ -49,7 +51,8 @@ impl Encoder {
             encoding.check(column)?;
         }
         let features = columns.iter().map(ColumnEncoding::features).sum();
-        Ok(Self { columns, features })
+        let identity = columns.iter().all(|encoding| matches!(encoding, ColumnEncoding::Number));
+        Ok(Self { columns, features, identity })
     }
 
     /// Creates the encoder that takes every column as the number it is.
@@ -99,10 +102,11 @@ impl Encoder {
     ///
     /// One row at a time, because one-hot features of a whole batch could be thousands of times larger than the batch.
     pub(crate) fn for_each_row(&self, batch: &Batch, mut visit: impl FnMut(&[f64])) {
-        if self.is_identity() {
+        if self.identity {
             return batch.numbers().chunks_exact(self.features).for_each(visit);
         }
-        let (width, text_width) = (batch.signature().numeric_columns().len(), batch.signature().text_columns().len());
+        let (width, text_width) =
+            (batch.signature().numeric_columns().len(), batch.signature().text_columns().len());
         let mut features = Vec::with_capacity(self.features);
         for row in 0..batch.rows() {
             features.clear();
@@ -115,10 +119,6 @@ impl Encoder {
 
     pub(crate) fn into_columns(self) -> Box<[ColumnEncoding]> {
         self.columns
-    }
-
-    fn is_identity(&self) -> bool {
-        self.columns.iter().all(|encoding| matches!(encoding, ColumnEncoding::Number))
     }
 
     fn encode_row(&self, numbers: &[f64], texts: &[Option<Box<str>>], features: &mut Vec<f64>) {
@@ -136,7 +136,8 @@ impl Encoder {
                 ColumnEncoding::OneHot(categories) => {
                     let start = features.len();
                     features.resize(start + categories.values().len(), 0.0);
-                    let own = texts.next().and_then(Option::as_deref).and_then(|text| categories.position(text));
+                    let own =
+                        texts.next().and_then(Option::as_deref).and_then(|text| categories.position(text));
                     if let Some(own) = own {
                         features[start + own] = 1.0;
                     }

@@ -71,8 +71,9 @@ impl Signature {
 }
 
 fn parse(what: &str, text: &str) -> Result<Vec<Spec>, Error> {
-    serde_json::from_str(text)
-        .map_err(|cause| invalid(format!("the {what} of the signature are not MLflow's JSON list")).with_source(cause))
+    serde_json::from_str(text).map_err(|cause| {
+        invalid(format!("the {what} of the signature are not MLflow's JSON list")).with_source(cause)
+    })
 }
 
 fn input(position: usize, spec: Spec) -> Result<Column, Error> {
@@ -81,7 +82,8 @@ fn input(position: usize, spec: Spec) -> Result<Column, Error> {
         return Err(Error::new(ErrorKind::Unsupported, message));
     }
     if spec.name.is_none() {
-        let message = format!("input column {position} of the signature has no name; log the model with named columns");
+        let message =
+            format!("input column {position} of the signature has no name; log the model with named columns");
         return Err(Error::new(ErrorKind::Unsupported, message));
     }
     column(spec)
@@ -101,12 +103,15 @@ fn read_outputs(specs: Vec<Spec>) -> Result<Outputs, Error> {
 fn column(spec: Spec) -> Result<Column, Error> {
     let name = spec.name.unwrap_or_default();
     let Some(data_type) = DataType::from_name(&spec.kind) else {
-        let message = format!("column {name:?} of the signature has the type {:?}, which is not supported", spec.kind);
+        let message =
+            format!("column {name:?} of the signature has the type {:?}, which is not supported", spec.kind);
         return Err(Error::new(ErrorKind::Unsupported, message));
     };
     let required = match (spec.required, spec.optional) {
         (Some(required), Some(optional)) if required == optional => {
-            return Err(invalid(format!("column {name:?} of the signature is both required and optional, or neither")));
+            return Err(invalid(format!(
+                "column {name:?} of the signature is both required and optional, or neither"
+            )));
         }
         (Some(required), _) => required,
         (None, optional) => !optional.unwrap_or(false),
@@ -143,5 +148,86 @@ fn tensor_spec(tensor: &TensorSpec) -> Spec {
 
 fn write(specs: impl Iterator<Item = Spec>) -> String {
     let specs: Vec<Spec> = specs.collect();
-    serde_json::to_string(&specs).expect("text, numbers and booleans always have a JSON form")
+    let json = serde_json::to_string(&specs).expect("text, numbers and booleans always have a JSON form");
+    to_ascii(&json)
+}
+
+/// Escapes what is not printable ASCII, as Python's JSON does: such text passes unharmed through the quotes of any YAML.
+fn to_ascii(json: &str) -> String {
+    let mut ascii = String::with_capacity(json.len());
+    for character in json.chars() {
+        match character {
+            ' '..='~' => ascii.push(character),
+            _ => character
+                .encode_utf16(&mut [0; 2])
+                .iter()
+                .for_each(|unit| ascii.push_str(&format!("\\u{unit:04x}"))),
+        }
+    }
+    ascii
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const X: &str = r#"[{"type":"double","name":"x","required":true}]"#;
+
+    fn check(inputs: &str, outputs: Option<&str>, kind: ErrorKind, expected: &str) {
+        let error = Signature::from_mlflow(inputs, outputs).unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+
+    #[test]
+    fn the_form_is_that_of_mlflow() {
+        let signature = Signature::from_mlflow(X, None).unwrap();
+        assert_eq!(signature.inputs_to_mlflow(), X);
+        assert_eq!(signature.outputs_to_mlflow(), None);
+
+        let tensor = r#"[{"type":"tensor","tensor-spec":{"dtype":"float64","shape":[-1,3]}}]"#;
+        let signature = Signature::from_mlflow(X, Some(tensor)).unwrap();
+        assert_eq!(signature.outputs_to_mlflow().as_deref(), Some(tensor));
+
+        let unnamed = r#"[{"type":"string","required":true}]"#;
+        let signature = Signature::from_mlflow(X, Some(unnamed)).unwrap();
+        assert_eq!(signature.outputs(), &Outputs::Columns(vec![Column::unnamed(DataType::String)]));
+        assert_eq!(signature.outputs_to_mlflow().as_deref(), Some(unnamed));
+    }
+
+    #[test]
+    fn names_are_written_in_ascii() {
+        let signature = Signature::new(vec![Column::double("île\u{feff}😀\u{7f}")], vec![]).unwrap();
+        let json = signature.inputs_to_mlflow();
+        assert_eq!(json, r#"[{"type":"double","name":"\u00eele\ufeff\ud83d\ude00\u007f","required":true}]"#);
+        assert_eq!(Signature::from_mlflow(&json, None).unwrap(), signature);
+    }
+
+    #[test]
+    fn columns_of_older_mlflow_versions_are_read() {
+        let older = r#"[{"name": "x", "type": "double"}, {"name": "y", "type": "string", "optional": true}]"#;
+        let signature = Signature::from_mlflow(older, None).unwrap();
+        assert_eq!(signature.inputs(), [Column::double("x"), Column::string("y").optional()]);
+    }
+
+    #[test]
+    fn what_cannot_be_served_is_named() {
+        let tensor = r#"[{"type":"tensor","tensor-spec":{"dtype":"float64","shape":[-1,3]}}]"#;
+        check(tensor, None, ErrorKind::Unsupported, "takes a tensor");
+        check(r#"[{"type":"double"}]"#, None, ErrorKind::Unsupported, "input column 0");
+        check(r#"[{"type":"datetime","name":"when"}]"#, None, ErrorKind::Unsupported, "\"datetime\"");
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_refused() {
+        let invalid = ErrorKind::InvalidSignature;
+        check("[]", None, invalid, "at least one");
+        check("{}", None, invalid, "inputs");
+        check(X, Some("nonsense"), invalid, "outputs");
+        check(r#"[{"type":"double","name":""}]"#, None, invalid, "has no name");
+        check(r#"[{"type":"double","name":"x","required":true,"optional":true}]"#, None, invalid, "both");
+        check(X, Some(r#"[{"type":"tensor"}]"#), invalid, "tensor-spec");
+        let mixed = r#"[{"type":"tensor","tensor-spec":{"dtype":"float64","shape":[-1]}},{"type":"double"}]"#;
+        check(X, Some(mixed), invalid, "mix");
+    }
 }

@@ -60,8 +60,11 @@ impl Signature {
         check_outputs(&outputs)?;
         let (mut numeric, mut text, mut slots) = (Vec::new(), Vec::new(), Vec::with_capacity(inputs.len()));
         for (position, column) in inputs.iter().enumerate() {
-            let (slot, group): (fn(usize) -> Slot, _) =
-                if column.data_type.is_numeric() { (Slot::Number, &mut numeric) } else { (Slot::Text, &mut text) };
+            let (slot, group): (fn(usize) -> Slot, _) = if column.data_type.is_numeric() {
+                (Slot::Number, &mut numeric)
+            } else {
+                (Slot::Text, &mut text)
+            };
             slots.push(slot(group.len()));
             group.push(position);
         }
@@ -144,8 +147,13 @@ fn check_outputs(outputs: &Outputs) -> Result<(), Error> {
         }
         Outputs::Tensors(tensors) => {
             check_unique("output tensor", tensors.iter().filter_map(|tensor| tensor.name.as_deref()))?;
-            match tensors.iter().find(|tensor| tensor.shape.is_empty() || tensor.shape.iter().any(|&axis| axis < -1)) {
-                Some(tensor) => Err(invalid(format!("an output tensor has the impossible shape {:?}", tensor.shape))),
+            match tensors
+                .iter()
+                .find(|tensor| tensor.shape.is_empty() || tensor.shape.iter().any(|&axis| axis < -1))
+            {
+                Some(tensor) => {
+                    Err(invalid(format!("an output tensor has the impossible shape {:?}", tensor.shape)))
+                }
                 None => Ok(()),
             }
         }
@@ -162,4 +170,47 @@ fn check_unique<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> Result<
 
 fn invalid(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidSignature, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_must_tell_columns_apart() {
+        let check = |inputs: Vec<Column>, outputs: Vec<Column>, expected: &str| {
+            let error = Signature::new(inputs, outputs).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidSignature);
+            assert!(error.to_string().contains(expected), "{error}");
+        };
+        check(vec![], vec![], "at least one");
+        check(vec![Column::double("")], vec![], "input column 0");
+        check(vec![Column::double("x"), Column::string("x")], vec![], "input column \"x\" occurs twice");
+        check(
+            vec![Column::double("x")],
+            vec![Column::double("y"), Column::double("y")],
+            "output column \"y\"",
+        );
+    }
+
+    #[test]
+    fn every_column_is_found_by_its_name() {
+        let names = ["b", "a", "é", "c", "aa"];
+        let signature = Signature::new(names.map(Column::double).to_vec(), vec![]).unwrap();
+        for (position, name) in names.into_iter().enumerate() {
+            assert_eq!(signature.position(name), Some(position));
+        }
+        assert_eq!(signature.position("B"), None);
+        assert_eq!(signature.position(""), None);
+    }
+
+    #[test]
+    fn impossible_tensor_shapes_are_refused() {
+        for shape in [vec![], vec![-2]] {
+            let tensor = TensorSpec { name: None, dtype: "float64".to_owned(), shape };
+            let outputs = Outputs::Tensors(vec![tensor]);
+            let error = Signature::with_outputs(vec![Column::double("x")], outputs).unwrap_err();
+            assert!(error.to_string().contains("impossible shape"), "{error}");
+        }
+    }
 }
