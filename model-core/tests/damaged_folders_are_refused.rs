@@ -198,10 +198,22 @@ fn what_is_too_large_is_refused_before_it_is_parsed() {
         assert!(error.to_string().contains(file) && error.to_string().contains(reason), "{error}");
     };
     check(Limits { max_file_bytes: 100, ..Limits::default() }, "MLmodel", "bytes, the limit is 100");
+    check(
+        Limits { max_example_bytes: 9, ..Limits::default() },
+        "input_example.json",
+        "bytes, the limit is 9",
+    );
     check(Limits { max_columns: 3, ..Limits::default() }, "MLmodel", "4 input columns, the limit is 3");
     check(Limits { max_classes: 2, ..Limits::default() }, "model.json", "3 classes, the limit is 2");
     assert!(
         flavor::load_within(&folder(), &Limits { max_columns: 4, max_classes: 3, ..Limits::default() })
             .is_ok()
     );
+}
+
+#[test]
+fn a_folder_that_could_not_be_loaded_is_not_saved() {
+    let limits = Limits { max_columns: 3, ..Limits::default() };
+    let options = SaveOptions { limits, ..SaveOptions::default() };
+    assert_eq!(flavor::save(&penguins::model(), &options).unwrap_err().kind(), ErrorKind::TooLarge);
 }

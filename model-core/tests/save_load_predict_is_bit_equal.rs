@@ -18,14 +18,18 @@ fn answers(model: &dyn Model, batch: &Batch) -> String {
 
 proptest! {
     #[test]
-    fn save_load_predict_is_bit_equal((model, rows) in generate::model_and_rows()) {
+    fn save_load_predict_is_bit_equal(
+        (model, rows) in generate::model_and_rows(),
+        run_id in any::<Option<String>>(),
+    ) {
         let rows = generate::batch(&model, &rows);
-        let options = SaveOptions { input_example: Some(rows.clone()), ..SaveOptions::default() };
+        let options = SaveOptions { run_id, input_example: Some(rows.clone()), ..SaveOptions::default() };
         let files = flavor::save(&model, &options).unwrap();
         let loaded = flavor::load(&files).unwrap();
 
         prop_assert_eq!(answers(&*loaded.model, &rows), answers(&model, &rows));
         prop_assert_eq!(loaded.model.signature(), model.signature());
+        prop_assert_eq!(&loaded.run_id, &options.run_id);
         let example = loaded.input_example.unwrap();
         prop_assert_eq!(format!("{:?}", example.numbers()), format!("{:?}", rows.numbers()));
         prop_assert_eq!(example.texts(), rows.texts());

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::ModelFiles;
-use super::folder::Folder;
+use super::folder::{Folder, within};
 use crate::{Batch, Cell, DataType, Error, ErrorKind, Model, NativeModel, Signature};
 
 const FILE: &str = "input_example.json";
@@ -56,6 +56,7 @@ pub(super) fn read(folder: &Folder<'_>, signature: &Arc<Signature>) -> Result<Op
     let form = (info.kind.as_deref(), info.pandas_orient.as_deref(), &info.artifact_path);
     let (Some("dataframe"), Some("split"), Some(path)) = form else { return Ok(None) };
     let bytes = folder.read(path)?;
+    within("bytes", path, bytes.len(), folder.limits().max_example_bytes)?;
     let split: Split = serde_json::from_slice(bytes).map_err(|cause| corrupted(path).with_source(cause))?;
     to_batch(&split, signature).map(Some).map_err(|cause| corrupted(path).with_source(cause))
 }

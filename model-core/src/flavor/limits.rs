@@ -12,6 +12,8 @@
 pub struct Limits {
     /// The most bytes of one file that is parsed.
     pub max_file_bytes: usize,
+    /// The most bytes of the input example.
+    pub max_example_bytes: usize,
     /// The most input columns of a signature.
     pub max_columns: usize,
     /// The most classes of a classifier.
@@ -21,6 +23,8 @@ pub struct Limits {
 impl Limits {
     /// 64 MiB: a multinomial model of 1,000 classes and 3,000 features, written out in decimal.
     pub const DEFAULT_MAX_FILE_BYTES: usize = 64 << 20;
+    /// 1 MiB: an example is a few rows to try the model with, and parsed JSON takes many times its bytes.
+    pub const DEFAULT_MAX_EXAMPLE_BYTES: usize = 1 << 20;
     /// 10,000: the widest tables that people put before a tabular model; a request of that width is already 100 kB.
     pub const DEFAULT_MAX_COLUMNS: usize = 10_000;
     /// 10,000: answers with the probability of each class stay below 250 kB a row.
@@ -31,6 +35,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_file_bytes: Self::DEFAULT_MAX_FILE_BYTES,
+            max_example_bytes: Self::DEFAULT_MAX_EXAMPLE_BYTES,
             max_columns: Self::DEFAULT_MAX_COLUMNS,
             max_classes: Self::DEFAULT_MAX_CLASSES,
         }

@@ -60,16 +60,19 @@ const READERS: &[Reader] = &[Reader { flavor: martello::FLAVOR, read: martello::
 
 /// Writes a model as the files of an MLflow model folder.
 ///
-/// The same model and options give the same bytes.
+/// The same model and options give the same bytes. The folder is read back before it is returned, so what was saved can be
+/// loaded.
 ///
 /// # Errors
-/// [`ErrorKind::SignatureMismatch`] if the input example was checked against other columns than the model's.
+/// [`ErrorKind::SignatureMismatch`] if the input example was checked against other columns than the model's;
+/// [`ErrorKind::TooLarge`] if the folder would exceed the limits in the options.
 pub fn save(model: &NativeModel, options: &SaveOptions) -> Result<ModelFiles, Error> {
     let mut files = ModelFiles::new();
     let section = martello::write(model, &mut files);
     let example =
         options.input_example.as_ref().map(|example| input_example::write(model, example, &mut files));
     MlModel::describe(model, options, section, example.transpose()?).write(&mut files);
+    load_within(&files, &options.limits)?;
     Ok(files)
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::Limits;
 use crate::{Batch, Model};
 
 /// What a saved folder says about the model beside the model itself.
@@ -26,12 +27,20 @@ pub struct SaveOptions {
     pub utc_time_created: Option<String>,
     /// A few rows to try the model with; replicas warm up with them.
     pub input_example: Option<Batch>,
+    /// What the folder must keep within, so that whoever loads it within the same limits can.
+    pub limits: Limits,
 }
 
 impl Default for SaveOptions {
     fn default() -> Self {
-        let artifact_path = Some("model".to_owned());
-        Self { artifact_path, run_id: None, model_uuid: None, utc_time_created: None, input_example: None }
+        Self {
+            artifact_path: Some("model".to_owned()),
+            run_id: None,
+            model_uuid: None,
+            utc_time_created: None,
+            input_example: None,
+            limits: Limits::default(),
+        }
     }
 }
 
