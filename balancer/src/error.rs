@@ -117,6 +117,11 @@ impl Error {
         self.inner.stage
     }
 
+    /// Returns what failed, in words for people; it names no data of any request.
+    pub fn message(&self) -> &'static str {
+        self.inner.message
+    }
+
     /// Returns whose fault it was.
     pub fn fault(&self) -> Fault {
         use ErrorKind as Kind;

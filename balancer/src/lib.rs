@@ -10,15 +10,17 @@ mod endpoint;
 mod error;
 mod h1;
 mod server;
+mod proxy;
 
 pub use balance::{
     Balance, BalanceBuilder, BalanceError, DEFAULT_MAX_TRIES, Endpoints, FailureKind, InFlight, Load,
     NoEndpoint, Outcome, Plain, Protocol, Repeat, Repeatable, ResponseFuture, Route, Verdict,
 };
-pub use endpoint::EndpointConfig;
+pub use endpoint::{EndpointConfig, Exchange, HttpEndpoint};
 pub use error::{Error, ErrorKind, Fault, Stage};
 pub use h1::{Body, Limits};
 pub use health::{EndpointState, OutlierDetection};
 pub use retry::{RequestKind, RetryBudget, Tried};
-pub use server::{ConnectionCounts, ConnectionStats};
+pub use server::{BACKLOG, ConnectionCounts, ConnectionStats, ServerConfig, listen, serve};
 pub use status::{EndpointSnapshot, LatencySnapshot, Snapshot};
+pub use proxy::{ForwardedFor, Proxy, ProxyFuture, ProxyRules};

@@ -21,8 +21,8 @@ pub struct EndpointConfig {
     pub max_idle: usize,
     /// The largest answer of known length that is held until it is whole, in bytes. Default: 64 KiB. A held
     /// answer cannot be cut off half way to the client; a larger one streams.
-    pub held_answer: usize,
-    /// Limits on the heads of answers. Default: [`Limits::for_answers`].
+    pub held_response: usize,
+    /// Limits on the heads of answers. Default: [`Limits::for_responses`].
     pub limits: Limits,
 }
 
@@ -33,8 +33,8 @@ impl Default for EndpointConfig {
             progress_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(4),
             max_idle: 512,
-            held_answer: 64 * 1024,
-            limits: Limits::for_answers(),
+            held_response: 64 * 1024,
+            limits: Limits::for_responses(),
         }
     }
 }

@@ -23,11 +23,16 @@ impl Limits {
 
     /// Returns the default limits on requests.
     pub const fn for_requests() -> Self {
-        Self { head_bytes: 32 * 1024, request_line_bytes: 8 * 1024, fields: 100, body_bytes: 10 * 1024 * 1024 }
+        Self {
+            head_bytes: 32 * 1024,
+            request_line_bytes: 8 * 1024,
+            fields: 100,
+            body_bytes: 10 * 1024 * 1024,
+        }
     }
 
     /// Returns the default limits on answers.
-    pub const fn for_answers() -> Self {
+    pub const fn for_responses() -> Self {
         Self { head_bytes: 64 * 1024, request_line_bytes: 8 * 1024, fields: 100, body_bytes: u64::MAX }
     }
 }

@@ -1,7 +1,34 @@
 //! HTTP/1.1 on the wire, both sides: heads, framing, limits and strictness in one place (RFC 9112).
+//!
+//! The codec does no I/O of its own and keeps no clock. [`request`] and [`response`] turn bytes into checked heads,
+//! [`framing`] decides where a body ends, [`decoder`] takes bodies off the bytes of a connection, [`encode`] and
+//! [`outgoing`] put messages on. A server and a client differ in who is to blame for a [`violation`], no more.
 
+mod alarm;
 mod body;
+mod chunked;
+mod decoder;
+mod encode;
+mod fields;
+mod framing;
+mod host;
 mod limits;
+mod outgoing;
+mod reader;
+pub(crate) mod request;
+pub(crate) mod response;
+mod scan;
+mod target;
+mod violation;
 
 pub use body::Body;
 pub use limits::Limits;
+
+pub(crate) use alarm::Alarm;
+pub(crate) use decoder::{Decoded, Decoder, Ready};
+pub(crate) use encode::{Persistence, request as encode_request, response as encode_response};
+pub(crate) use framing::{Framing, RequestMethod};
+pub(crate) use outgoing::{Failure, Outgoing};
+pub(crate) use reader::{Expect, Reader};
+pub(crate) use scan::HeadScan;
+pub(crate) use violation::Violation;

@@ -1,0 +1,219 @@
+//! One request on its connection, until its answer has begun or is whole.
+
+use std::io;
+use std::mem;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use http::Response;
+
+use super::answer::{Answer, Upload};
+use super::config::EndpointConfig;
+use super::connection::Connection;
+use super::failure;
+use super::pool::Pool;
+use crate::error::{Error, ErrorKind, Stage};
+use crate::h1::{
+    Body, Decoder, Expect, Failure, Framing, HeadScan, Limits, Outgoing, Ready, RequestMethod, Violation,
+    response, response::ResponseHead,
+};
+
+/// How many interim (1xx) answers are skipped before the final one. 16, far more than the one `103` that servers
+/// send, so that an endless row of them is an error.
+const INTERIM_ANSWERS: usize = 16;
+
+const TOO_MANY_INTERIM: Violation = Violation::malformed("too many interim answers before the final one");
+
+/// A request that is being sent and its answer that is awaited.
+#[derive(Debug)]
+pub(super) struct UnderWay {
+    /// `None` once the answer has it.
+    connection: Option<Box<Connection>>,
+    method: RequestMethod,
+    upload: Upload,
+    scan: HeadScan,
+    interim: usize,
+    head: Option<ResponseHead>,
+    /// Bytes received, of any answer.
+    received: u64,
+    /// What had been sent and received when the alarm was set.
+    progress: Option<(u64, u64)>,
+}
+
+impl UnderWay {
+    pub(super) fn new(connection: Box<Connection>, method: RequestMethod) -> Self {
+        Self {
+            connection: Some(connection),
+            method,
+            upload: Upload::Writing,
+            scan: HeadScan::default(),
+            interim: 0,
+            head: None,
+            received: 0,
+            progress: None,
+        }
+    }
+
+    /// Returns whether the connection had died before it took a byte, so that another may carry the same message.
+    pub(super) fn was_dead(&self, error: &Error) -> bool {
+        error.kind() == ErrorKind::StaleConnection && error.stage() == Stage::NothingSent
+    }
+
+    /// The message of which nothing was sent.
+    pub(super) fn take_message(&mut self) -> Outgoing {
+        self.connection.as_mut().map(|connection| mem::take(&mut connection.outgoing)).unwrap_or_default()
+    }
+
+    /// Drives the request out and the answer in.
+    pub(super) fn poll_response(
+        &mut self,
+        cx: &mut Context<'_>,
+        pool: &Arc<Pool>,
+    ) -> Poll<Result<Response<Body>, Error>> {
+        let mut connection =
+            self.connection.take().expect("an exchange is polled until its answer, no longer");
+        let failed = match self.poll_head(cx, &mut connection, &pool.config) {
+            Poll::Ready(Ok(head)) => return Poll::Ready(self.respond(head, connection, pool)),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => Poll::Pending,
+        };
+        // Kept also after an error: a message of which nothing was sent is taken out of it.
+        self.connection = Some(connection);
+        failed
+    }
+
+    fn poll_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        connection: &mut Connection,
+        config: &EndpointConfig,
+    ) -> Poll<Result<ResponseHead, Error>> {
+        self.poll_upload(cx, connection)?;
+        loop {
+            if let Some(head) = self.step(connection, config).map_err(Violation::in_response)? {
+                return Poll::Ready(Ok(head));
+            }
+            match connection.reader.poll_fill(cx, self.expected(connection)) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(self.lost(connection, None))),
+                Poll::Ready(Ok(count)) => self.received += count as u64,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(self.lost(connection, Some(error)))),
+                Poll::Pending => break,
+            }
+        }
+        let progress = Some((connection.outgoing.sent(), self.received));
+        if mem::replace(&mut self.progress, progress) != progress {
+            connection.alarm.set(config.progress_timeout);
+        }
+        ready!(connection.alarm.poll(cx));
+        Poll::Ready(Err(failure::timeout(self.stage(connection))))
+    }
+
+    /// Writes; a replica that takes no more may have answered nevertheless, such as with 413.
+    fn poll_upload(&mut self, cx: &mut Context<'_>, connection: &mut Connection) -> Result<(), Error> {
+        if !matches!(self.upload, Upload::Writing) {
+            return Ok(());
+        }
+        match connection.outgoing.poll_write(cx, &mut connection.reader.io) {
+            Poll::Pending => {}
+            Poll::Ready(Ok(())) => self.upload = Upload::Written,
+            Poll::Ready(Err(Failure::Body(error))) => return Err(error.at(self.stage(connection))),
+            Poll::Ready(Err(Failure::Io(error))) if connection.outgoing.sent() == 0 => {
+                return Err(self.lost(connection, Some(error)));
+            }
+            Poll::Ready(Err(Failure::Io(error))) => self.upload = Upload::Refused(error),
+        }
+        Ok(())
+    }
+
+    /// Looks at what came; returns the head once as much of the answer is here as is waited for.
+    fn step(
+        &mut self,
+        connection: &mut Connection,
+        config: &EndpointConfig,
+    ) -> Result<Option<ResponseHead>, Violation> {
+        while self.head.is_none() {
+            let Some(head) = self.next_head(connection, &config.limits)? else { return Ok(None) };
+            if head.response.status().is_informational() {
+                self.interim += 1;
+                if self.interim > INTERIM_ANSWERS {
+                    return Err(TOO_MANY_INTERIM);
+                }
+            } else {
+                self.head = Some(head);
+            }
+        }
+        let wanted = self.head.as_ref().map_or(0, |head| held(head.framing, config));
+        Ok(if connection.buffer().len() >= wanted { self.head.take() } else { None })
+    }
+
+    fn next_head(
+        &mut self,
+        connection: &mut Connection,
+        limits: &Limits,
+    ) -> Result<Option<ResponseHead>, Violation> {
+        let Some(length) = response::find(&mut self.scan, connection.buffer(), limits)? else {
+            return Ok(None);
+        };
+        self.scan = HeadScan::default();
+        let head = connection.buffer().split_to(length).freeze();
+        response::parse(&head, self.method, limits).map(Some)
+    }
+
+    fn expected(&self, connection: &Connection) -> Expect {
+        match self.head.as_ref().map(|head| head.framing) {
+            Some(Framing::Length(length)) => Expect::Total(usize::try_from(length).unwrap_or(usize::MAX)),
+            _ if connection.reader.buffer.is_empty() => Expect::Head,
+            _ => Expect::Stream,
+        }
+    }
+
+    fn respond(
+        &mut self,
+        head: ResponseHead,
+        mut connection: Box<Connection>,
+        pool: &Arc<Pool>,
+    ) -> Result<Response<Body>, Error> {
+        let upload = mem::replace(&mut self.upload, Upload::Written);
+        let ResponseHead { response, framing, keep_alive } = head;
+        let broken = |violation: Violation| violation.in_response();
+        let mut decoder = Decoder::new(framing, pool.config.limits.body_bytes).map_err(broken)?;
+        let Ready { content, trailers } = decoder.decode_ready(connection.buffer()).map_err(broken)?;
+        let written = matches!(upload, Upload::Written);
+        if decoder.is_done() && trailers.is_none() {
+            if keep_alive && written {
+                pool.put(connection);
+            }
+            return Ok(response.map(|()| Body::from(content)));
+        }
+        let ready = Ready { content, trailers };
+        let answer = Answer::new(connection, Arc::clone(pool), decoder, ready, upload, keep_alive);
+        Ok(response.map(|()| Body::stream(answer)))
+    }
+
+    fn stage(&self, connection: &Connection) -> Stage {
+        match (self.received, connection.outgoing.sent()) {
+            (1.., _) => Stage::ResponseStarted,
+            (0, 1..) => Stage::Sent,
+            (0, 0) => Stage::NothingSent,
+        }
+    }
+
+    fn lost(&mut self, connection: &Connection, error: Option<io::Error>) -> Error {
+        let refused = match mem::replace(&mut self.upload, Upload::Written) {
+            Upload::Refused(error) => Some(error),
+            Upload::Writing | Upload::Written => None,
+        };
+        failure::lost(self.stage(connection), connection.reused, error.or(refused))
+    }
+}
+
+/// How many bytes of a body are awaited before its answer is handed on.
+fn held(framing: Framing, config: &EndpointConfig) -> usize {
+    match framing {
+        Framing::Length(length) => {
+            usize::try_from(length).ok().filter(|length| *length <= config.held_response)
+        }
+        Framing::Empty | Framing::Chunked | Framing::UntilClose => None,
+    }
+    .unwrap_or(0)
+}

@@ -1,0 +1,133 @@
+//! The head of a response (RFC 9112 section 4).
+
+use std::mem::MaybeUninit;
+
+use bytes::Bytes;
+use http::{Response, StatusCode, Version};
+
+use super::fields;
+use super::framing::{self, Framing, RequestMethod};
+use super::limits::Limits;
+use super::scan::HeadScan;
+use super::violation::Violation;
+
+/// A response's head, checked by every rule that the codec knows.
+#[derive(Debug)]
+pub(crate) struct ResponseHead {
+    pub(crate) response: Response<()>,
+    pub(crate) framing: Framing,
+    pub(crate) keep_alive: bool,
+}
+
+const NOT_HTTP: Violation = Violation::malformed("the answer does not start with an HTTP/1 status line");
+const LONG_HEAD: Violation = Violation::malformed("the head of the answer is too long");
+const MALFORMED: Violation =
+    Violation::malformed("the head of the answer is malformed (RFC 9112 section 2.1)");
+const UPGRADE: Violation =
+    Violation::malformed("the answer switches protocols without having been asked (RFC 9110 section 15.2.2)");
+
+/// Returns the length of the head at the front of `buffer` once it is whole, within the limits.
+pub(crate) fn find(scan: &mut HeadScan, buffer: &[u8], limits: &Limits) -> Result<Option<usize>, Violation> {
+    const START: &[u8] = b"HTTP/1.";
+    if buffer.iter().zip(START).any(|(got, expected)| got != expected) {
+        return Err(NOT_HTTP);
+    }
+    let end = scan.end_of_head(buffer)?;
+    if end.unwrap_or(buffer.len()) > limits.head_bytes {
+        return Err(LONG_HEAD);
+    }
+    Ok(end)
+}
+
+/// Parses a whole head; the values of the response share its memory. An interim (1xx) response has no framing.
+pub(crate) fn parse(
+    head: &Bytes,
+    request: RequestMethod,
+    limits: &Limits,
+) -> Result<ResponseHead, Violation> {
+    let mut room = [const { MaybeUninit::uninit() }; Limits::MAX_FIELDS];
+    let room = &mut room[..limits.fields.min(Limits::MAX_FIELDS)];
+    let mut parsed = httparse::Response::new(&mut []);
+    let mut parser = httparse::ParserConfig::default();
+    // RFC 9112 section 5.1: a proxy removes such blanks from a response, where it refuses them in a request.
+    parser.allow_spaces_after_header_name_in_responses(true);
+    let status =
+        parser.parse_response_with_uninit_headers(&mut parsed, head, room).map_err(fields::violation_of)?;
+    if status.is_partial() {
+        return Err(MALFORMED);
+    }
+    let version = if parsed.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
+    let status = StatusCode::from_u16(parsed.code.unwrap_or_default()).map_err(|_| MALFORMED)?;
+    if status == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(UPGRADE);
+    }
+    let (fields, facts) = fields::collect(head, parsed.headers)?;
+    let framing = framing::of_response(request, status, version, &facts)?;
+    let mut response = Response::new(());
+    *response.status_mut() = status;
+    *response.version_mut() = version;
+    *response.headers_mut() = fields;
+    let keep_alive = framing != Framing::UntilClose && framing::keeps_alive(version, &facts);
+    Ok(ResponseHead { response, framing, keep_alive })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse_text(text: &str) -> Result<ResponseHead, Violation> {
+        let limits = Limits::for_responses();
+        find(&mut HeadScan::default(), text.as_bytes(), &limits)?.expect("the head is whole");
+        parse(&Bytes::copy_from_slice(text.as_bytes()), RequestMethod::Other, &limits)
+    }
+
+    #[test]
+    fn a_response_is_what_it_says() {
+        let cases = [
+            ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", Framing::Length(3), true),
+            ("HTTP/1.1 200\r\nContent-Length: 3\r\n\r\n", Framing::Length(3), true),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding : chunked\r\n\r\n", Framing::Chunked, true),
+            ("HTTP/1.1 200 OK\r\n\r\n", Framing::UntilClose, false),
+            ("HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\n", Framing::Length(3), false),
+            (
+                "HTTP/1.0 200 OK\r\nContent-Length: 3\r\nConnection: keep-alive\r\n\r\n",
+                Framing::Length(3),
+                true,
+            ),
+            ("HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n", Framing::Empty, false),
+            ("HTTP/1.1 100 Continue\r\n\r\n", Framing::Empty, true),
+        ];
+        for (text, framing, keep_alive) in cases {
+            let head = parse_text(text).unwrap();
+            assert_eq!((head.framing, head.keep_alive), (framing, keep_alive), "{text:?}");
+        }
+    }
+
+    // RFC 9112 sections 4, 5.2, 6.1 and 6.3; each is a 502 for the client and the end of the connection.
+    #[test]
+    fn what_two_recipients_could_read_differently_is_refused() {
+        let cases = [
+            "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 3, 3\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: -3\r\n\r\n",
+            "HTTP/1.1 204 No Content\r\nContent-Length: x\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nX: a\r\n folded\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nX: a\0\r\n\r\n",
+            "HTTP/1.1 200 OK\nX: a\r\n\r\n",
+            "HTTP/1.1 20 OK\r\n\r\n",
+            "HTTP/1.1 2000 OK\r\n\r\n",
+            "HTTP/1.1 099 OK\r\n\r\n",
+            "HTTP/2.0 200 OK\r\n\r\n",
+            "ICY 200 OK\r\n\r\n",
+            "\r\nHTTP/1.1 200 OK\r\n\r\n",
+            "HTTP/1.1 101 Switching Protocols\r\n\r\n",
+        ];
+        for text in cases {
+            assert!(parse_text(text).is_err(), "{}", text.escape_debug());
+        }
+    }
+}

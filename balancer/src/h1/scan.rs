@@ -1,0 +1,84 @@
+//! Where a head ends.
+
+use memchr::memchr;
+
+use super::violation::Violation;
+
+const BARE_LF: Violation = Violation::malformed("a line does not end with CR LF (RFC 9112 section 2.2)");
+
+/// Finds the empty line that ends a head or a trailer section.
+///
+/// It remembers what it has looked at, so that a head that arrives one byte at a time costs time linear in its
+/// length; and it insists on CR LF, because a recipient that takes a bare LF for a line's end and one that does
+/// not see different messages.
+#[derive(Debug, Default)]
+pub(crate) struct HeadScan {
+    seen: usize,
+    line: usize,
+}
+
+impl HeadScan {
+    /// Returns the length of the head including its empty line, `None` if it is not yet whole.
+    ///
+    /// `buffer` must start with the same bytes as in the call before.
+    pub(crate) fn end_of_head(&mut self, buffer: &[u8]) -> Result<Option<usize>, Violation> {
+        while let Some(found) = memchr(b'\n', &buffer[self.seen..]) {
+            let newline = self.seen + found;
+            let line = &buffer[self.line..newline];
+            if line.last() != Some(&b'\r') {
+                return Err(BARE_LF);
+            }
+            self.seen = newline + 1;
+            self.line = newline + 1;
+            if line.len() == 1 {
+                return Ok(Some(newline + 1));
+            }
+        }
+        self.seen = buffer.len();
+        Ok(None)
+    }
+
+    /// Returns whether the start line is still incomplete.
+    pub(crate) fn in_first_line(&self) -> bool {
+        self.line == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_head_ends_with_an_empty_line() {
+        let cases: [(&[u8], Result<Option<usize>, Violation>); 7] = [
+            (b"GET / HTTP/1.1\r\nhost: a\r\n\r\nrest", Ok(Some(27))),
+            (b"GET / HTTP/1.1\r\n\r\n", Ok(Some(18))),
+            (b"\r\n", Ok(Some(2))),
+            (b"GET / HTTP/1.1\r\nhost: a\r\n\r", Ok(None)),
+            (b"", Ok(None)),
+            (b"GET / HTTP/1.1\nhost: a\r\n\r\n", Err(BARE_LF)),
+            (b"GET / HTTP/1.1\r\nhost: a\r\n\n", Err(BARE_LF)),
+        ];
+        for (bytes, expected) in cases {
+            assert_eq!(HeadScan::default().end_of_head(bytes), expected, "{}", bytes.escape_ascii());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_found_does_not_depend_on_how_the_bytes_are_split(
+            text in "[a\r\n]{0,40}(\r\n\r\n)?", cuts in prop::collection::vec(0_usize..48, 0..6),
+        ) {
+            let bytes = text.as_bytes();
+            let whole = HeadScan::default().end_of_head(bytes);
+            let mut scan = HeadScan::default();
+            let mut cuts: Vec<_> = cuts.into_iter().filter(|cut| *cut < bytes.len()).collect();
+            cuts.sort_unstable();
+            cuts.push(bytes.len());
+            let split = cuts.into_iter().map(|cut| scan.end_of_head(&bytes[..cut])).find(|r| *r != Ok(None));
+            prop_assert_eq!(split.unwrap_or(Ok(None)), whole);
+        }
+    }
+}

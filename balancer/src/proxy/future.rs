@@ -1,0 +1,59 @@
+//! The future of a proxied answer.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use http::Response;
+use pin_project_lite::pin_project;
+
+use super::hop_by_hop;
+use crate::h1::Body;
+
+pin_project! {
+    /// The future of a [`Proxy`](super::Proxy)'s answer.
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct ProxyFuture<F> {
+        #[pin]
+        state: State<F>,
+    }
+}
+
+pin_project! {
+    #[derive(Debug)]
+    #[project = StateProjection]
+    enum State<F> {
+        Forwarded { #[pin] answer: F },
+        Answered { answer: Option<Response<Body>> },
+    }
+}
+
+impl<F> ProxyFuture<F> {
+    pub(super) fn forwarded(answer: F) -> Self {
+        Self { state: State::Forwarded { answer } }
+    }
+
+    pub(super) fn answered(answer: Response<Body>) -> Self {
+        Self { state: State::Answered { answer: Some(answer) } }
+    }
+}
+
+impl<F, E> Future for ProxyFuture<F>
+where
+    F: Future<Output = Result<Response<Body>, E>>,
+{
+    type Output = Result<Response<Body>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project().state.project() {
+            StateProjection::Forwarded { answer } => {
+                let mut response = ready!(answer.poll(cx))?;
+                hop_by_hop::remove(response.headers_mut());
+                Poll::Ready(Ok(response))
+            }
+            StateProjection::Answered { answer } => {
+                Poll::Ready(Ok(answer.take().expect("a future is not polled after it was ready")))
+            }
+        }
+    }
+}

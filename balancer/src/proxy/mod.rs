@@ -1,0 +1,14 @@
+//! What a proxy takes out of messages and adds to them (RFC 9110 section 7.6).
+//!
+//! [`Proxy`] stands between a server and whatever balances. It removes what concerns one hop only
+//! ([`hop_by_hop`]), tells the replica who asked ([`forwarded`]) and answers itself what may go no further.
+
+mod forwarded;
+mod future;
+mod hop_by_hop;
+mod max_forwards;
+mod service;
+
+pub use forwarded::ForwardedFor;
+pub use future::ProxyFuture;
+pub use service::{Proxy, ProxyRules};

@@ -1,0 +1,96 @@
+//! The proxy rules around any service.
+
+use std::net::SocketAddr;
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use tower::Service;
+
+use super::forwarded::{ForwardedFor, Peer};
+use super::future::ProxyFuture;
+use super::{hop_by_hop, max_forwards};
+use crate::h1::Body;
+
+/// What a proxy may do one way or the other.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct ProxyRules {
+    /// What is done with the `X-Forwarded-For` that a request brings along. Default: [`ForwardedFor::Append`].
+    pub forwarded_for: ForwardedFor,
+}
+
+/// Applies the rules of a proxy to requests and answers of one client's connection.
+///
+/// Requests lose what concerns one hop and gain `X-Real-IP`, `X-Forwarded-For` and `X-Forwarded-Proto`; `Host`
+/// passes as it came. Answers lose what concerns one hop, too: a replica that closes its connection does not close
+/// the client's.
+///
+/// ```
+/// use std::convert::Infallible;
+/// use http::{Request, Response};
+/// use martello_balancer::{Body, Proxy, ProxyRules};
+/// use tower::{ServiceExt, service_fn};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let replica = service_fn(|request: Request<Body>| async move {
+///     assert_eq!(request.headers()["x-real-ip"], "10.0.0.7");
+///     assert!(!request.headers().contains_key("connection"));
+///     Ok::<_, Infallible>(Response::new(Body::empty()))
+/// });
+/// let proxy = Proxy::new(replica, "10.0.0.7:51234".parse()?, ProxyRules::default());
+/// let request = Request::get("/").header("connection", "close").body(Body::empty())?;
+/// proxy.oneshot(request).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Proxy<S> {
+    service: S,
+    peer: Peer,
+    rules: ProxyRules,
+}
+
+impl<S> Proxy<S> {
+    /// Wraps the service that answers the client at `peer`.
+    pub fn new(service: S, peer: SocketAddr, rules: ProxyRules) -> Self {
+        Self { service, peer: Peer::new(peer), rules }
+    }
+
+    /// Returns the wrapped service.
+    pub fn get_ref(&self) -> &S {
+        &self.service
+    }
+
+    /// Returns the wrapped service, to change it.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.service
+    }
+
+    /// Unwraps the service.
+    pub fn into_inner(self) -> S {
+        self.service
+    }
+}
+
+impl<S> Service<Request<Body>> for Proxy<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>>,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = ProxyFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.service.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        if let Some(answer) = max_forwards::count_down(&mut request) {
+            return ProxyFuture::answered(answer);
+        }
+        hop_by_hop::remove(request.headers_mut());
+        self.peer.tell(request.headers_mut(), self.rules.forwarded_for);
+        ProxyFuture::forwarded(self.service.call(request))
+    }
+}

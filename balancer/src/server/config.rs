@@ -1,0 +1,58 @@
+//! What a server grants its clients.
+
+use std::time::Duration;
+
+use crate::h1::Limits;
+
+/// Settings of a [`serve`](super::serve)d listener.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ServerConfig {
+    /// Limits on requests. Default: [`Limits::for_requests`].
+    pub limits: Limits,
+    /// The largest request body of known length that is taken in whole before a replica is asked, in bytes.
+    /// Default: 64 KiB. Such a request does not occupy a replica while a slow client sends it, and can be repeated.
+    pub held_request: usize,
+    /// How long a head may take from its first byte to its last. Default: 30 s; half of nginx's, whose clients
+    /// were slower.
+    pub head_timeout: Duration,
+    /// How long a body may pause. Default: 30 s, the replaced system's `proxy_send_timeout`.
+    pub body_pause: Duration,
+    /// How long a whole body may take. Default: 300 s, which asks for 35 KB/s at the largest body allowed.
+    pub body_timeout: Duration,
+    /// How long a connection without a request is kept. Default: 75 s, nginx's `keepalive_timeout`, which is
+    /// longer than common clients keep theirs, so that it is they who close first.
+    pub idle_timeout: Duration,
+    /// How long a client may take nothing of an answer. Default: 30 s, the replaced system's `send_timeout`.
+    pub write_pause: Duration,
+    /// How long what a client still sends after its last answer is read and thrown away, so that the answer is not
+    /// lost in a reset (RFC 9112 section 9.6). Default: 2 s.
+    pub linger: Duration,
+    /// How many connections are served at once; more wait in the listener's backlog. Default: 32,768, three times
+    /// the users that the replaced system was to hold. The limit on open files must allow twice as many.
+    pub max_connections: usize,
+    /// When shutting down, how long idle connections are still listened to, their next answer saying
+    /// `Connection: close`: a request that was already on its way is answered and not reset. Default: 500 ms.
+    pub drain_notice: Duration,
+    /// When shutting down, how long requests under way may take before they are cut off. Default: 30 s, as long as
+    /// a replica may take to answer.
+    pub drain_grace: Duration,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            limits: Limits::for_requests(),
+            held_request: 64 * 1024,
+            head_timeout: Duration::from_secs(30),
+            body_pause: Duration::from_secs(30),
+            body_timeout: Duration::from_secs(300),
+            idle_timeout: Duration::from_secs(75),
+            write_pause: Duration::from_secs(30),
+            linger: Duration::from_secs(2),
+            max_connections: 32 * 1024,
+            drain_notice: Duration::from_millis(500),
+            drain_grace: Duration::from_secs(30),
+        }
+    }
+}

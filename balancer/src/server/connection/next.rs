@@ -1,0 +1,104 @@
+//! Waiting for a request.
+
+use std::io;
+use std::task::{Context, Poll, ready};
+
+use bytes::Buf;
+
+use super::client_body::{ClientReader, gone};
+use super::{Connection, Phase};
+use crate::error::{Error, ErrorKind};
+use crate::h1::{Expect, HeadScan, Violation, request, request::RequestHead};
+use crate::server::drain::Stage;
+
+/// How many empty lines are skipped before a request. RFC 9112 section 2.2 asks for one at least; old clients sent
+/// one after a body.
+const EMPTY_LINES: usize = 2;
+
+impl Connection {
+    /// Ready with the next request's head, or with nothing when no request will come.
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<RequestHead>, Error>> {
+        loop {
+            if let Some(head) = self.head_in_buffer().map_err(Violation::in_request)? {
+                return Poll::Ready(Ok(Some(head)));
+            }
+            let idle = self.reader().buffer.is_empty();
+            let read = if idle { self.poll_idle(cx) } else { self.poll_more(cx) };
+            match ready!(read) {
+                Ok(1..) => {}
+                _ if idle => return Poll::Ready(Ok(None)),
+                Ok(_) => return Poll::Ready(Err(gone(None))),
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => return Poll::Ready(Err(too_slow())),
+                Err(error) => return Poll::Ready(Err(gone(Some(error)))),
+            }
+        }
+    }
+
+    fn head_in_buffer(&mut self) -> Result<Option<RequestHead>, Violation> {
+        self.skip_empty_lines();
+        let config = &self.config;
+        let reader = self.reader.as_mut().expect(HOME);
+        let Some(length) = request::find(&mut self.scan, &reader.buffer, &config.limits)? else {
+            return Ok(None);
+        };
+        self.scan = HeadScan::default();
+        self.empty_lines = 0;
+        let head = reader.buffer.split_to(length).freeze();
+        request::parse(&head, &config.limits).map(Some)
+    }
+
+    fn skip_empty_lines(&mut self) {
+        let reader = self.reader.as_mut().expect(HOME);
+        while self.empty_lines < EMPTY_LINES && reader.buffer.starts_with(b"\r\n") {
+            reader.buffer.advance(2);
+            self.empty_lines += 1;
+        }
+    }
+
+    /// Waits for the first byte of a request without holding memory for it.
+    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.drain.poll_stage(cx) == Stage::NoMoreRequests {
+            return Poll::Ready(Ok(0));
+        }
+        self.count.enter(Phase::Waiting);
+        self.outgoing.release();
+        let reader = self.reader.as_mut().expect(HOME);
+        reader.release();
+        let readable = match reader.io.as_ref().poll_read_ready(cx) {
+            Poll::Ready(Ok(())) => reader.poll_fill(cx, Expect::Head),
+            other => other.map_ok(|()| 0),
+        };
+        if readable.is_pending() {
+            self.alarm.set_if_clear(self.config.idle_timeout);
+            ready!(self.alarm.poll(cx));
+            return Poll::Ready(Ok(0));
+        }
+        // From the first byte on, it is the head's time that runs.
+        self.alarm.clear();
+        readable
+    }
+
+    /// Waits for the rest of a head.
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.count.enter(Phase::Reading);
+        let read = self.reader().poll_fill(cx, Expect::Head);
+        if read.is_pending() {
+            self.alarm.set_if_clear(self.config.head_timeout);
+            ready!(self.alarm.poll(cx));
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        read
+    }
+
+    pub(super) fn reader(&mut self) -> &mut ClientReader {
+        self.reader.as_mut().expect(HOME)
+    }
+}
+
+/// Why the receiving end is there: an exchange either gets it back from the body that it lent it to, or ends the
+/// connection.
+pub(super) const HOME: &str = "between requests, a connection has its receiving end";
+
+fn too_slow() -> Error {
+    Error::new(ErrorKind::ClientTimeout, "a request's head did not come in time")
+}
