@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod artifact;
 mod blocking;
 mod cache;
 mod config;
@@ -17,6 +18,7 @@ mod types;
 mod uri;
 mod watch;
 
+pub use artifact::LocalArtifacts;
 use blocking::blocking;
 pub use bytes::Bytes;
 pub use cache::{Cache, FetchedModel, Freshness};

@@ -1,0 +1,5 @@
+//! Stores for artifacts, one file or folder each.
+
+mod local;
+
+pub use local::LocalArtifacts;
