@@ -1,6 +1,8 @@
 //! Many replicas look like one: tower services behind a round robin, and an HTTP/1.1 proxy around it.
 
 mod balance;
+mod balancer;
+pub mod discovery;
 mod health;
 pub mod policy;
 mod retry;
@@ -9,18 +11,21 @@ mod status;
 mod endpoint;
 mod error;
 mod h1;
-mod server;
 mod proxy;
+mod server;
 
 pub use balance::{
     Balance, BalanceBuilder, BalanceError, DEFAULT_MAX_TRIES, Endpoints, FailureKind, InFlight, Load,
     NoEndpoint, Outcome, Plain, Protocol, Repeat, Repeatable, ResponseFuture, Route, Verdict,
 };
+pub use balancer::{Balancer, BalancerBuilder, HttpBalance, Replicas, Status, Upstream};
 pub use endpoint::{EndpointConfig, Exchange, HttpEndpoint};
 pub use error::{Error, ErrorKind, Fault, Stage};
 pub use h1::{Body, Limits};
-pub use health::{EndpointState, OutlierDetection};
-pub use retry::{RequestKind, RetryBudget, Tried};
-pub use server::{BACKLOG, ConnectionCounts, ConnectionStats, ServerConfig, listen, serve};
-pub use status::{EndpointSnapshot, LatencySnapshot, Snapshot};
+pub use health::{EndpointState, OutlierDetection, Probe, ProbeTarget};
+pub use retry::{
+    DEFAULT_REPLAY_BYTES, ENDPOINT, Http, HttpMark, NOT_PROCESSED, PURE, RequestKind, RetryBudget, TRIES, Tried,
+};
 pub use proxy::{ForwardedFor, Proxy, ProxyFuture, ProxyRules};
+pub use server::{BACKLOG, ConnectionCounts, ConnectionStats, ServerConfig, listen, serve};
+pub use status::{EndpointSnapshot, LatencySnapshot, Snapshot, StatusPaths, nginx_status, prometheus};

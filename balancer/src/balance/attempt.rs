@@ -7,7 +7,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{InFlight, Load, NoEndpoint, Outcome, node::Node, set::Set};
+use super::{InFlight, Load, NoEndpoint, Outcome, node::Node, set::Evidence, set::Set};
 use crate::{
     policy::{Candidates, Policy},
     retry::Tried,
@@ -89,7 +89,7 @@ impl<E, P: Policy> Attempt<E, P> {
         self.node.forgive();
         self.set.bucket.deposit();
         if self.node.out.load(Ordering::Relaxed) {
-            self.set.readmit(self.node.id(), self.started, "answered a request");
+            self.set.readmit(self.node.id(), self.started, Evidence::Request);
         }
     }
 }

@@ -23,4 +23,8 @@ pub use self::{
     protocol::{Plain, Protocol, Repeat, Repeatable, Route, Verdict},
     service::Balance,
 };
-pub(crate) use self::{latency::Latencies, node::Member, set::Set};
+pub(crate) use self::{
+    latency::Latencies,
+    node::Member,
+    set::{Evidence, Set},
+};

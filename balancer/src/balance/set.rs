@@ -41,6 +41,13 @@ pub(crate) struct Set<E, P: Policy> {
     members: Mutex<Members<E>>,
 }
 
+/// What shows that an endpoint works again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Evidence {
+    Request,
+    Probe,
+}
+
 #[derive(Debug)]
 struct Members<E> {
     list: Vec<Member<E>>,
@@ -151,13 +158,15 @@ impl<E, P: Policy> Set<E, P> {
         self.publish(&members);
     }
 
-    /// Lets an endpoint back in: a request or a probe that began at `evidence_from` went well.
-    pub(crate) fn readmit(&self, id: u64, evidence_from: Instant, reason: &'static str) {
-        let mut members = self.lock();
-        let Some(member) = find(&mut members.list, id) else { return };
-        if !member.condition.is_out() || evidence_from < member.condition.since {
+    /// Lets an endpoint back in: a request or a probe that began at `from` went well.
+    pub(crate) fn readmit(&self, id: u64, from: Instant, evidence: Evidence) {
+        // While no endpoint is healthy every answer ends here: only one of them needs the lock.
+        if why_readmit(&self.view().members, id, from, evidence).is_none() {
             return;
         }
+        let mut members = self.lock();
+        let Some(reason) = why_readmit(&members.list, id, from, evidence) else { return };
+        let Some(member) = find(&mut members.list, id) else { return };
         member.node.forgive();
         self.change(member, Condition::new(EndpointState::Ready, reason, Instant::now()));
         self.publish(&members);
@@ -259,4 +268,19 @@ fn find<E>(list: &mut [Member<E>], id: u64) -> Option<&mut Member<E>> {
 fn count<E>(list: &[Member<E>]) -> (usize, usize) {
     let all = list.iter().filter(|member| member.condition.is_last_resort()).count();
     (all, list.iter().filter(|member| member.condition.is_out()).count())
+}
+
+/// Returns the reason to let an endpoint back in, if there is one.
+fn why_readmit<E>(list: &[Member<E>], id: u64, from: Instant, evidence: Evidence) -> Option<&'static str> {
+    let member = list.iter().find(|member| member.node.id() == id)?;
+    if from < member.condition.since {
+        return None;
+    }
+    match (evidence, member.condition.state) {
+        (_, EndpointState::Ready | EndpointState::Draining) => None,
+        // Its probe sees what a request may not, and would take it out again at once.
+        (Evidence::Request, EndpointState::Unhealthy) => None,
+        (Evidence::Request, _) => Some("answered a request"),
+        (Evidence::Probe, _) => Some("its probe succeeds"),
+    }
 }

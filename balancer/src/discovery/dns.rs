@@ -12,7 +12,11 @@ use super::Discover;
 /// Looks names up.
 pub trait Resolve: Send + Sync + 'static {
     /// Returns the addresses of a host.
-    fn resolve(&self, host: &str, port: u16) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'static;
+    fn resolve(
+        &self,
+        host: &str,
+        port: u16,
+    ) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'static;
 }
 
 /// The operating system's resolver (`getaddrinfo`): hosts file, search domains and all.
@@ -20,7 +24,11 @@ pub trait Resolve: Send + Sync + 'static {
 pub struct SystemResolver;
 
 impl Resolve for SystemResolver {
-    fn resolve(&self, host: &str, port: u16) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'static {
+    fn resolve(
+        &self,
+        host: &str,
+        port: u16,
+    ) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'static {
         let host = host.to_owned();
         async move { Ok(tokio::net::lookup_host((host, port)).await?.collect()) }
     }
@@ -183,7 +191,11 @@ mod tests {
     struct Scripted(Arc<Mutex<VecDeque<Say>>>, Arc<Mutex<Vec<Instant>>>);
 
     impl Resolve for Scripted {
-        fn resolve(&self, _host: &str, port: u16) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'static {
+        fn resolve(
+            &self,
+            _host: &str,
+            port: u16,
+        ) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'static {
             self.1.lock().unwrap().push(Instant::now());
             let mut script = self.0.lock().unwrap();
             let say = if script.len() > 1 { script.pop_front() } else { script.front().cloned() };

@@ -28,15 +28,32 @@ impl Discover for Fixed {
 ///
 /// `connect` makes the service of an endpoint when it joins. Only what this call added is ever drained, so
 /// several sources, and changes by hand, may share one set.
-pub async fn follow<D, E, P>(mut source: D, endpoints: Endpoints<E, P>, connect: impl Fn(&D::Endpoint) -> E)
+pub async fn follow<D, E, P>(source: D, endpoints: Endpoints<E, P>, connect: impl Fn(&D::Endpoint) -> E)
 where
     D: Discover,
     E: Send + Sync + 'static,
     P: Policy,
 {
-    let mut joined = BTreeSet::new();
+    follow_from(source, endpoints, connect, || {}).await;
+}
+
+/// The same, and tells when the first endpoints are in.
+pub(crate) async fn follow_from<D, E, P>(
+    mut source: D,
+    endpoints: Endpoints<E, P>,
+    connect: impl Fn(&D::Endpoint) -> E,
+    started: impl FnOnce(),
+) where
+    D: Discover,
+    E: Send + Sync + 'static,
+    P: Policy,
+{
+    let (mut joined, mut started) = (BTreeSet::new(), Some(started));
     while let Some(found) = source.next().await {
         step(&mut joined, &found.into_iter().collect(), &endpoints, &connect);
+        if let Some(started) = started.take() {
+            started();
+        }
     }
 }
 

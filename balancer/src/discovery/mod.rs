@@ -31,6 +31,7 @@ mod follow;
 
 use std::future::Future;
 
+pub(crate) use self::follow::follow_from;
 pub use self::{
     dns::{Dns, Resolve, SystemResolver},
     follow::{Fixed, follow},

@@ -6,8 +6,14 @@
 //! requests (panic mode): a guess is better than a certain refusal, and a first success ends it.
 
 mod outlier;
+mod probe;
+mod prober;
 mod recheck;
 mod state;
 
-pub use self::{outlier::OutlierDetection, state::EndpointState};
-pub(crate) use self::{recheck::Recheck, state::Condition};
+pub use self::{
+    outlier::OutlierDetection,
+    probe::{Probe, ProbeTarget},
+    state::EndpointState,
+};
+pub(crate) use self::{prober::Prober, recheck::Recheck, state::Condition};

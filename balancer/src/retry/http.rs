@@ -143,8 +143,7 @@ fn judge_answer(mark: &HttpMark, endpoint: &Load, response: &Response<Body>) -> 
     if !is_failure(response.status()) {
         return Verdict { outcome: Outcome::Success, repeat: Repeat::Never };
     }
-    let repeat =
-        if mark.harmless || endpoint.is_pure(mark.kind) { Repeat::Elsewhere } else { Repeat::Never };
+    let repeat = if mark.harmless || endpoint.is_pure(mark.kind) { Repeat::Elsewhere } else { Repeat::Never };
     Verdict { outcome: Outcome::Failure(FailureKind::Status), repeat }
 }
 
@@ -152,7 +151,9 @@ fn judge_answer(mark: &HttpMark, endpoint: &Load, response: &Response<Body>) -> 
 /// work is failing.
 fn refusal(reason: &HeaderValue) -> Outcome {
     let reason = reason.as_bytes().trim_ascii();
-    let is = |word: &str| reason.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word.as_bytes()));
+    let is = |word: &str| {
+        reason.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word.as_bytes()))
+    };
     if is("draining") {
         Outcome::Failure(FailureKind::Leaving)
     } else if is("overloaded") || is("shed") {
@@ -309,7 +310,10 @@ mod tests {
         let http = Http::default().replay_bytes(4);
         let small = Request::post("/a?b=c").header("x", "y").body(Body::from("1234")).unwrap();
         let copy = http.copy(&small).unwrap();
-        assert_eq!((copy.method(), copy.uri(), copy.headers()), (small.method(), small.uri(), small.headers()));
+        assert_eq!(
+            (copy.method(), copy.uri(), copy.headers()),
+            (small.method(), small.uri(), small.headers())
+        );
         assert_eq!(copy.body().as_bytes().unwrap(), "1234");
         assert!(http.copy(&Request::new(Body::from("12345"))).is_none(), "too large to keep");
         let stream = Body::new(http_body_util::Full::new(bytes::Bytes::from_static(b"1")));

@@ -60,7 +60,11 @@ impl StatusPaths {
 
 impl Page {
     /// Answers a request for this page: 405 unless it is GET or HEAD.
-    pub(crate) fn answer<B>(self, request: &Request<B>, snapshot: impl FnOnce() -> Snapshot) -> Response<Body> {
+    pub(crate) fn answer<B>(
+        self,
+        request: &Request<B>,
+        snapshot: impl FnOnce() -> Snapshot,
+    ) -> Response<Body> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             let mut refusal = Response::new(Body::from("405: only GET and HEAD\n"));
             *refusal.status_mut() = StatusCode::METHOD_NOT_ALLOWED;

@@ -36,9 +36,21 @@ fn totals(text: &mut String, snapshot: &Snapshot) -> fmt::Result {
             writeln!(text, "martello_balancer_connections{{state=\"{state}\"}} {count}")?;
         }
     }
-    single(text, "panic", "gauge", "Whether no endpoint is healthy, so that all are used.", u8::from(snapshot.panic))?;
+    single(
+        text,
+        "panic",
+        "gauge",
+        "Whether no endpoint is healthy, so that all are used.",
+        u8::from(snapshot.panic),
+    )?;
     single(text, "no_endpoint_total", "counter", "Requests that found no endpoint.", snapshot.no_endpoint)?;
-    single(text, "retries_refused_total", "counter", "Retries that the budget refused.", snapshot.retries_refused)?;
+    single(
+        text,
+        "retries_refused_total",
+        "counter",
+        "Retries that the budget refused.",
+        snapshot.retries_refused,
+    )?;
     single(text, "retry_budget", "gauge", "Retries that the budget would allow now.", snapshot.retries_left)
 }
 
@@ -47,7 +59,9 @@ fn endpoint_counts(text: &mut String, endpoints: &[EndpointSnapshot]) -> fmt::Re
     let metrics: [(&str, &str, &str, Value); 5] = [
         ("endpoint_requests_total", "counter", "Attempts made at an endpoint.", |it| it.requests),
         ("endpoint_failures_total", "counter", "Attempts that failed.", |it| it.failures),
-        ("endpoint_retries_total", "counter", "Attempts made because another endpoint failed.", |it| it.retries),
+        ("endpoint_retries_total", "counter", "Attempts made because another endpoint failed.", |it| {
+            it.retries
+        }),
         ("endpoint_ejections_total", "counter", "Times an endpoint was ejected.", |it| it.ejections),
         ("endpoint_in_flight", "gauge", "Requests at an endpoint now.", |it| u64::from(it.in_flight)),
     ];
@@ -66,7 +80,10 @@ fn states(text: &mut String, endpoints: &[EndpointSnapshot]) -> fmt::Result {
     for endpoint in endpoints {
         for state in EndpointState::ALL {
             let (label, is) = (Label(&endpoint.name), u8::from(endpoint.state == state));
-            writeln!(text, "martello_balancer_endpoint_state{{endpoint=\"{label}\",state=\"{state}\"}} {is}")?;
+            writeln!(
+                text,
+                "martello_balancer_endpoint_state{{endpoint=\"{label}\",state=\"{state}\"}} {is}"
+            )?;
         }
     }
     Ok(())

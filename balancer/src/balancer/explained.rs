@@ -1,0 +1,79 @@
+//! A balance whose errors say what a client should be told.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use http::{Request, Response};
+use pin_project_lite::pin_project;
+use tower::Service;
+
+use super::HttpBalance;
+use crate::{BalanceError, Body, Error, ErrorKind, Fault, HttpEndpoint, balance::Set, policy::PolicyKind};
+
+/// Turns a failure while no replica is healthy into [`ErrorKind::NoEndpoint`]: that the last guess among
+/// bad ones failed in this way or that is not what a client should act on.
+#[derive(Debug, Clone)]
+pub(super) struct Explained {
+    balance: HttpBalance,
+}
+
+impl Explained {
+    pub(super) fn new(balance: HttpBalance) -> Self {
+        Self { balance }
+    }
+}
+
+impl Service<Request<Body>> for Explained {
+    type Response = Response<Body>;
+    type Error = Error;
+    type Future = ExplainedFuture<<HttpBalance as Service<Request<Body>>>::Future>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        ExplainedFuture { set: Arc::clone(self.balance.set()), answer: self.balance.call(request) }
+    }
+}
+
+pin_project! {
+    pub(super) struct ExplainedFuture<F> {
+        set: Arc<Set<HttpEndpoint, PolicyKind>>,
+        #[pin]
+        answer: F,
+    }
+}
+
+impl<F> Future for ExplainedFuture<F>
+where
+    F: Future<Output = Result<Response<Body>, BalanceError<Error>>>,
+{
+    type Output = Result<Response<Body>, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let error = match ready!(this.answer.poll(cx)) {
+            Ok(response) => return Poll::Ready(Ok(response)),
+            Err(error) => Error::from(error),
+        };
+        if error.fault() != Fault::Upstream || !this.set.view().panic {
+            return Poll::Ready(Err(error));
+        }
+        let stage = error.stage();
+        let told =
+            Error::new(ErrorKind::NoEndpoint, "no replica is healthy, and the one that was tried failed");
+        Poll::Ready(Err(told.at(stage).because(error)))
+    }
+}
+
+impl<F> fmt::Debug for ExplainedFuture<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExplainedFuture").finish_non_exhaustive()
+    }
+}

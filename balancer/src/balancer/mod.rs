@@ -1,0 +1,93 @@
+//! The balancer as a whole: a listener, the rules of HTTP, and replicas behind them.
+
+mod builder;
+mod explained;
+mod front;
+mod listener;
+mod replicas;
+mod status;
+mod upstream;
+
+use std::{future::Future, net::SocketAddr, sync::Arc};
+
+use tokio::{net::TcpListener, task::JoinSet};
+
+pub use self::{builder::BalancerBuilder, replicas::Replicas, status::Status, upstream::Upstream};
+use self::{explained::Explained, front::Front};
+use crate::{
+    Balance, ConnectionStats, Error, Http, HttpEndpoint, Proxy, ProxyRules, ServerConfig, StatusPaths,
+    policy::PolicyKind, server,
+};
+
+/// A [`Balance`] over replicas that speak HTTP.
+pub type HttpBalance = Balance<HttpEndpoint, PolicyKind, Http>;
+
+/// A load balancer that listens: HTTP/1.1 in, HTTP/1.1 out to whichever replica the policy picks.
+///
+/// ```no_run
+/// use martello_balancer::{Balancer, policy::PolicyKind};
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let balancer = Balancer::builder()
+///     .listen("0.0.0.0:8000")
+///     .upstream("replica:8000") // as many replicas as the name has addresses, now and later
+///     .upstream("127.0.0.1:9001")
+///     .policy(PolicyKind::RoundRobin)
+///     .bind()
+///     .await?;
+/// println!("http://{}", balancer.local_addr());
+/// balancer.serve(async { let _ = tokio::signal::ctrl_c().await; }).await?;
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct Balancer {
+    listener: TcpListener,
+    local_addr: SocketAddr,
+    balance: HttpBalance,
+    replicas: Replicas,
+    paths: StatusPaths,
+    proxy: ProxyRules,
+    server: ServerConfig,
+    stats: ConnectionStats,
+    /// Discovery and probes, which end with the balancer.
+    tasks: JoinSet<()>,
+}
+
+impl Balancer {
+    /// Returns a builder.
+    pub fn builder() -> BalancerBuilder {
+        BalancerBuilder::default()
+    }
+
+    /// Returns the address that the balancer listens on; with the port that it was given, if it asked for
+    /// any.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Returns a handle that shows what the balancer is doing.
+    pub fn status(&self) -> Status {
+        Status::new(self.balance.clone(), self.stats.clone())
+    }
+
+    /// Returns a handle that adds, drains and removes replicas.
+    pub fn endpoints(&self) -> Replicas {
+        self.replicas.clone()
+    }
+
+    /// Serves until `shutdown` resolves, then finishes the requests that are under way and returns.
+    ///
+    /// # Errors
+    /// None at present: what can go wrong with one connection ends that one alone.
+    pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+        let (status, paths) = (self.status(), Arc::new(self.paths));
+        let (balance, rules) = (Explained::new(self.balance), self.proxy);
+        let front = |peer| {
+            let proxy = Proxy::new(balance.clone(), peer, rules);
+            Front::new(proxy, Arc::clone(&paths), status.clone())
+        };
+        server::serve(self.listener, front, self.server, self.stats, shutdown).await;
+        drop(self.tasks);
+        Ok(())
+    }
+}

@@ -1,0 +1,52 @@
+//! The handle that changes the replicas of a running balancer.
+
+use std::{future::Future, net::SocketAddr};
+
+use crate::{EndpointConfig, Endpoints, HttpEndpoint, policy::PolicyKind};
+
+/// Adds, drains and removes replicas of a running [`Balancer`](crate::Balancer) by address; a cheap handle
+/// that may be cloned.
+///
+/// Replicas that were found by a name belong to that name: one that is removed here and is still found
+/// stays out until its address leaves the name and comes back.
+#[derive(Debug, Clone)]
+pub struct Replicas {
+    endpoints: Endpoints<HttpEndpoint, PolicyKind>,
+    config: EndpointConfig,
+}
+
+impl Replicas {
+    pub(super) fn new(endpoints: Endpoints<HttpEndpoint, PolicyKind>, config: EndpointConfig) -> Self {
+        Self { endpoints, config }
+    }
+
+    /// Adds a replica; returns false if it is in already and stays.
+    pub fn add(&self, address: SocketAddr) -> bool {
+        self.endpoints.add(address.to_string(), self.connect(&address))
+    }
+
+    /// Stops sending to a replica, at once, and returns a future that ends when everything that was sent to
+    /// it is answered.
+    pub fn drain(&self, address: SocketAddr) -> impl Future<Output = ()> + Send + use<> {
+        self.endpoints.drain(&address.to_string())
+    }
+
+    /// Stops sending to a replica and forgets it; what was sent to it is still answered. Returns whether it
+    /// was in.
+    pub fn remove(&self, address: SocketAddr) -> bool {
+        self.endpoints.remove(&address.to_string())
+    }
+
+    /// Returns the addresses of the replicas that are not leaving.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.endpoints.names().iter().filter_map(|name| name.parse().ok()).collect()
+    }
+
+    pub(super) fn connect(&self, address: &SocketAddr) -> HttpEndpoint {
+        HttpEndpoint::new(*address, self.config.clone())
+    }
+
+    pub(super) fn endpoints(&self) -> &Endpoints<HttpEndpoint, PolicyKind> {
+        &self.endpoints
+    }
+}
