@@ -7,18 +7,26 @@ mod config;
 mod digest;
 mod disk;
 mod embedded;
+#[cfg(feature = "rest")]
+mod environment;
 mod error;
 mod fetch;
+#[cfg(feature = "rest")]
+mod http;
 mod manifest;
 mod publish;
 mod registry;
 mod resolve;
+#[cfg(feature = "rest")]
+pub mod rest;
 mod store;
 mod types;
 mod uri;
 mod watch;
 
 pub use artifact::LocalArtifacts;
+#[cfg(feature = "rest")]
+pub use artifact::{ProxyArtifacts, RoutedArtifacts};
 use blocking::blocking;
 pub use bytes::Bytes;
 pub use cache::{Cache, FetchedModel, Freshness};

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::{
-    ArtifactStore, Cache, Error, ErrorKind, Experiment, FetchedModel, ModelRegistry, ModelUri, ModelVersion,
+    ArtifactStore, Cache, ErrorKind, Experiment, FetchedModel, ModelRegistry, ModelUri, ModelVersion,
     NewExperiment, Promotion, Publication, Resolved, Result, Stage, TrackingStore, TrackingUri, Watch,
     WatchOptions,
     embedded::{self, EmbeddedOptions},
@@ -81,6 +81,24 @@ impl Registry {
         Self::open(TrackingUri::from_env()?).await
     }
 
+    /// Returns the registry that an MLflow server keeps; it is not asked anything yet.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`MlflowClient::new`](crate::rest::MlflowClient::new).
+    #[cfg(feature = "rest")]
+    pub fn mlflow(address: &str, options: crate::rest::RestOptions) -> Result<Self> {
+        let client = crate::rest::MlflowClient::new(address, options)?;
+        let artifacts = crate::RoutedArtifacts::new().proxy(Arc::new(crate::ProxyArtifacts::new(&client)));
+        let client = Arc::new(client);
+        Ok(Self::from_parts(
+            TrackingUri::Http(address.to_owned()),
+            client.clone(),
+            client,
+            Arc::new(artifacts),
+        ))
+    }
+
     /// Puts a registry together from a backend's three parts.
     pub fn from_parts(
         uri: TrackingUri,
@@ -94,7 +112,10 @@ impl Registry {
     async fn open(uri: TrackingUri) -> Result<Self> {
         match uri {
             TrackingUri::Sqlite(path) => Self::embedded_with(path, EmbeddedOptions::default()).await,
-            TrackingUri::Http(_) => Err(Error::new(
+            #[cfg(feature = "rest")]
+            TrackingUri::Http(address) => Self::mlflow(&address, crate::rest::RestOptions::from_env()?),
+            #[cfg(not(feature = "rest"))]
+            TrackingUri::Http(_) => Err(crate::Error::new(
                 ErrorKind::Unsupported,
                 format!("{uri} is an MLflow server: this build speaks to none, use sqlite:///path/mlflow.db"),
             )),

@@ -153,6 +153,6 @@ pub(crate) async fn what_is_not_there_is_not_found(registry: &Registry) {
     assert_fails(models.delete_model(&nobody).await, ErrorKind::NotFound);
     assert_fails(models.tag_model(&nobody, "a", Some("b")).await, ErrorKind::NotFound);
     assert_fails(models.download_location(&nobody, 1).await, ErrorKind::NotFound);
-    let new = NewVersion { name: nobody, source: "s3://nowhere".into(), ..NewVersion::default() };
+    let new = NewVersion { name: nobody, source: "s3://nowhere/model".into(), ..NewVersion::default() };
     assert_fails(models.create_version(new).await, ErrorKind::NotFound);
 }

@@ -27,8 +27,11 @@ pub(crate) async fn pages_show_everything_once(registry: &Registry) {
     assert_eq!(seen, names);
 
     for _ in 0..5 {
-        let new =
-            NewVersion { name: names[0].clone(), source: "s3://nowhere".into(), ..NewVersion::default() };
+        let new = NewVersion {
+            name: names[0].clone(),
+            source: "s3://nowhere/model".into(),
+            ..NewVersion::default()
+        };
         models.create_version(new).await.unwrap();
     }
     let mut query = Query::new().equals(VersionField::Name, names[0].as_str()).page_size(2);
@@ -50,7 +53,7 @@ pub(crate) async fn conditions_select(registry: &Registry) {
     models.create_model(NewModel::named(&name)).await.unwrap();
     for data in ["2025", "2026'", "2026'"] {
         let mut new =
-            NewVersion { name: name.clone(), source: "s3://nowhere".into(), ..NewVersion::default() };
+            NewVersion { name: name.clone(), source: "s3://nowhere/model".into(), ..NewVersion::default() };
         new.tags.insert("data".into(), data.into());
         models.create_version(new).await.unwrap();
     }

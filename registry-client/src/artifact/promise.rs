@@ -1,0 +1,54 @@
+//! What a caller promises about a file, checked before a byte of it leaves.
+
+use std::io::Read;
+use std::path::Path;
+
+use crate::digest::Hasher;
+use crate::{ArtifactPath, Content, Digest, Error, PutOptions, Result, blocking};
+
+/// How much of a file is read at a time.
+const PIECE_BYTES: usize = 256 << 10;
+
+/// A file whose size is as promised, and whose checksum is if one was promised.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) size: u64,
+    /// Absent when it was not promised and would need another reading.
+    pub(super) sha256: Option<Digest>,
+}
+
+/// Checks content against what is promised about it.
+pub(super) async fn keep(path: &ArtifactPath, content: &Content, options: &PutOptions) -> Result<Kept> {
+    let size = match content {
+        Content::Memory(bytes) => bytes.len() as u64,
+        Content::File(file) => tokio::fs::metadata(file).await.map_err(|e| Error::io("read", file, e))?.len(),
+    };
+    if options.size.is_some_and(|promised| promised != size) {
+        return Err(Error::integrity(format!("{path} has {size} bytes and not as many as promised")));
+    }
+    let sha256 = match (content, options.sha256) {
+        (Content::Memory(bytes), _) => Some(Digest::of(bytes)),
+        (Content::File(file), Some(_)) => Some(digest_of_file(file).await?),
+        (Content::File(_), None) => None,
+    };
+    if options.sha256.is_some() && options.sha256 != sha256 {
+        return Err(Error::integrity(format!("{path} does not have the checksum that was promised")));
+    }
+    Ok(Kept { size, sha256 })
+}
+
+async fn digest_of_file(path: &Path) -> Result<Digest> {
+    let path = path.to_owned();
+    blocking(move || {
+        let fail = |e| Error::io("read", &path, e);
+        let mut file = std::fs::File::open(&path).map_err(fail)?;
+        let (mut hasher, mut piece) = (Hasher::default(), vec![0; PIECE_BYTES]);
+        loop {
+            match file.read(&mut piece).map_err(fail)? {
+                0 => return Ok(hasher.finish().0),
+                read => hasher.update(&piece[..read]),
+            }
+        }
+    })
+    .await
+}

@@ -1,0 +1,205 @@
+//! How to speak to a server, from code or from the environment variables that MLflow users know.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::environment::{Environment, Profile};
+use crate::http::{Credentials, HttpOptions, Trust};
+use crate::{Error, ErrorKind, Result};
+
+/// More retries than this are refused, by MLflow as well: a server that is down would be asked for minutes.
+const MAX_RETRIES: u32 = 10;
+
+const WORKSPACE_HEADER: HeaderName = HeaderName::from_static("x-mlflow-workspace");
+
+/// How to speak to a server.
+///
+/// ```
+/// use martello_registry_client::rest::{Credentials, RestOptions};
+///
+/// let options = RestOptions { credentials: Some(Credentials::bearer("s3cret")), ..RestOptions::default() };
+/// assert!(!format!("{options:?}").contains("s3cret"));
+/// ```
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RestOptions {
+    /// Who asks. Credentials in the server's URI are used when there are none here.
+    pub credentials: Option<Credentials>,
+    /// The workspace, on servers that have several.
+    pub workspace: Option<String>,
+    /// Timeouts, retries, TLS.
+    pub http: HttpOptions,
+}
+
+impl RestOptions {
+    /// Reads the environment: `MLFLOW_TRACKING_USERNAME` with `_PASSWORD`, or else `~/.mlflow/credentials`, or else
+    /// `MLFLOW_TRACKING_TOKEN`; `MLFLOW_TRACKING_INSECURE_TLS`, `_SERVER_CERT_PATH`, `_CLIENT_CERT_PATH`;
+    /// `MLFLOW_HTTP_REQUEST_TIMEOUT`, `_MAX_RETRIES`, `_BACKOFF_FACTOR`; `MLFLOW_WORKSPACE`.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` for a value that means nothing, by the variable's name; `Unsupported` for ways to authenticate that
+    /// this crate does not have, so that nothing is sent unauthenticated by mistake.
+    pub fn from_env() -> Result<Self> {
+        Self::from_variables(&|name| std::env::var(name).ok())
+    }
+
+    /// Reads the same variables from somewhere else.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`from_env`](Self::from_env).
+    pub fn from_variables(get: &dyn Fn(&str) -> Option<String>) -> Result<Self> {
+        let environment = Environment::new(get);
+        for name in ["MLFLOW_TRACKING_AWS_SIGV4", "MLFLOW_TRACKING_AUTH"] {
+            if environment
+                .text(name)
+                .is_some_and(|value| !matches!(value.to_ascii_lowercase().as_str(), "false" | "0"))
+            {
+                return Err(Error::new(
+                    ErrorKind::Unsupported,
+                    format!("{name} is set: use a user name or a token instead"),
+                ));
+            }
+        }
+        Ok(Self {
+            credentials: credentials(&environment)?,
+            workspace: environment.text("MLFLOW_WORKSPACE"),
+            http: http_options(&environment)?,
+        })
+    }
+
+    /// Returns the headers that go with every call.
+    pub(crate) fn headers(&self) -> Result<HeaderMap> {
+        let mut headers = HeaderMap::new();
+        if let Some(workspace) = &self.workspace {
+            let value = HeaderValue::try_from(workspace).map_err(|e| {
+                Error::invalid("the workspace's name holds characters that no header can").with_source(e)
+            })?;
+            headers.insert(WORKSPACE_HEADER, value);
+        }
+        Ok(headers)
+    }
+}
+
+/// MLflow's order: user name and password, each from the environment or else from the file, before the token.
+fn credentials(environment: &Environment<'_>) -> Result<Option<Credentials>> {
+    let file = match environment.home(".mlflow/credentials") {
+        Some(path) => Some(Profile::read(&path, "mlflow")?),
+        None => None,
+    };
+    let find = |variable: &str, key: &str| {
+        environment.text(variable).or_else(|| file.as_ref().and_then(|profile| profile.get(key)))
+    };
+    let username = find("MLFLOW_TRACKING_USERNAME", "mlflow_tracking_username");
+    let password = find("MLFLOW_TRACKING_PASSWORD", "mlflow_tracking_password");
+    Ok(match (username, password) {
+        (Some(username), Some(password)) => Some(Credentials::basic(username, password)),
+        _ => environment.text("MLFLOW_TRACKING_TOKEN").map(Credentials::bearer),
+    })
+}
+
+fn http_options(environment: &Environment<'_>) -> Result<HttpOptions> {
+    let mut options = HttpOptions::default();
+    if let Some(timeout) = environment.seconds("MLFLOW_HTTP_REQUEST_TIMEOUT")? {
+        if timeout.is_zero() {
+            return Err(Error::invalid("MLFLOW_HTTP_REQUEST_TIMEOUT must be more than 0"));
+        }
+        options.request_timeout = timeout;
+    }
+    if let Some(retries) = environment.number("MLFLOW_HTTP_REQUEST_MAX_RETRIES")? {
+        if retries > MAX_RETRIES {
+            return Err(Error::invalid(format!(
+                "MLFLOW_HTTP_REQUEST_MAX_RETRIES must be at most {MAX_RETRIES}"
+            )));
+        }
+        options.max_retries = retries;
+    }
+    if let Some(backoff) = environment.seconds("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR")? {
+        options.backoff = backoff.min(Duration::from_secs(120));
+    }
+    options.tls.client_certificate = environment.path("MLFLOW_TRACKING_CLIENT_CERT_PATH");
+    options.tls.trust = match (
+        environment.flag("MLFLOW_TRACKING_INSECURE_TLS")?,
+        environment.path("MLFLOW_TRACKING_SERVER_CERT_PATH"),
+    ) {
+        (true, Some(_)) => {
+            return Err(Error::invalid(
+                "MLFLOW_TRACKING_INSECURE_TLS and MLFLOW_TRACKING_SERVER_CERT_PATH are both set: unset one",
+            ));
+        }
+        (true, None) => Trust::Anybody,
+        (false, Some(path)) => Trust::Pem(path),
+        (false, None) => Trust::System,
+    };
+    Ok(options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<RestOptions> {
+        let get =
+            |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        RestOptions::from_variables(&get)
+    }
+
+    #[test]
+    fn every_setting_arrives() {
+        let options = read(&[
+            ("MLFLOW_TRACKING_TOKEN", "t0ken"),
+            ("MLFLOW_TRACKING_INSECURE_TLS", "true"),
+            ("MLFLOW_TRACKING_CLIENT_CERT_PATH", "/c.pem"),
+            ("MLFLOW_HTTP_REQUEST_TIMEOUT", "9"),
+            ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3"),
+            ("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1.5"),
+            ("MLFLOW_WORKSPACE", "team-a"),
+        ])
+        .unwrap();
+        assert_eq!(options.credentials, Some(Credentials::bearer("t0ken")));
+        assert_eq!(options.http.tls.trust, Trust::Anybody);
+        assert_eq!(options.http.tls.client_certificate, Some("/c.pem".into()));
+        assert_eq!((options.http.request_timeout, options.http.max_retries), (Duration::from_secs(9), 3));
+        assert_eq!(options.http.backoff, Duration::from_millis(1500));
+        assert_eq!(options.headers().unwrap()["x-mlflow-workspace"], "team-a");
+        assert!(!format!("{options:?}").contains("t0ken"));
+    }
+
+    #[test]
+    fn a_user_name_with_password_comes_before_a_token_and_the_environment_before_the_file() {
+        let home = tempfile::tempdir().unwrap();
+        let home_path = home.path().to_str().unwrap();
+        std::fs::create_dir(home.path().join(".mlflow")).unwrap();
+        let file = "[mlflow]\nmlflow_tracking_username = filed\nmlflow_tracking_password = pw\n";
+        std::fs::write(home.path().join(".mlflow/credentials"), file).unwrap();
+        let check = |variables: &[(&str, &str)], expected: Option<Credentials>| {
+            assert_eq!(read(variables).unwrap().credentials, expected, "{variables:?}");
+        };
+        let user = ("MLFLOW_TRACKING_USERNAME", "ann");
+        let token = ("MLFLOW_TRACKING_TOKEN", "t");
+        check(&[], None);
+        check(&[user], None);
+        check(&[user, token], Some(Credentials::bearer("t")));
+        check(&[user, ("MLFLOW_TRACKING_PASSWORD", "x"), token], Some(Credentials::basic("ann", "x")));
+        check(&[("HOME", home_path), token], Some(Credentials::basic("filed", "pw")));
+        check(&[("HOME", home_path), user], Some(Credentials::basic("ann", "pw")));
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused_by_name() {
+        for variable in [
+            ("MLFLOW_HTTP_REQUEST_TIMEOUT", "0"),
+            ("MLFLOW_HTTP_REQUEST_TIMEOUT", "-1"),
+            ("MLFLOW_HTTP_REQUEST_TIMEOUT", "NaN"),
+            ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "11"),
+            ("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "inf"),
+            ("MLFLOW_TRACKING_INSECURE_TLS", "maybe"),
+            ("MLFLOW_TRACKING_AWS_SIGV4", "true"),
+        ] {
+            assert!(read(&[variable]).unwrap_err().to_string().contains(variable.0), "{variable:?}");
+        }
+        let both = [("MLFLOW_TRACKING_INSECURE_TLS", "1"), ("MLFLOW_TRACKING_SERVER_CERT_PATH", "/x.pem")];
+        assert_eq!(read(&both).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    }
+}
