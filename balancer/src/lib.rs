@@ -1,4 +1,4 @@
-//! Many replicas look like one: tower services behind a round robin, and an HTTP/1.1 proxy around it.
+#![doc = include_str!("../README.md")]
 
 mod balance;
 mod balancer;
@@ -23,9 +23,10 @@ pub use endpoint::{EndpointConfig, Exchange, HttpEndpoint};
 pub use error::{Error, ErrorKind, Fault, Stage};
 pub use h1::{Body, Limits};
 pub use health::{EndpointState, OutlierDetection, Probe, ProbeTarget};
-pub use retry::{
-    DEFAULT_REPLAY_BYTES, ENDPOINT, Http, HttpMark, NOT_PROCESSED, PURE, RequestKind, RetryBudget, TRIES, Tried,
-};
 pub use proxy::{ForwardedFor, Proxy, ProxyFuture, ProxyRules};
+pub use retry::{
+    DEFAULT_REPLAY_BYTES, ENDPOINT, Http, HttpMark, NOT_PROCESSED, PURE, RequestKind, RetryBudget, TRIES,
+    Tried,
+};
 pub use server::{BACKLOG, ConnectionCounts, ConnectionStats, ServerConfig, listen, serve};
 pub use status::{EndpointSnapshot, LatencySnapshot, Snapshot, StatusPaths, nginx_status, prometheus};

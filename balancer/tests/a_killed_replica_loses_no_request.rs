@@ -104,7 +104,7 @@ async fn check_killing(replicas_at_start: usize, killed: usize) {
     stop.store(true, std::sync::atomic::Ordering::Relaxed);
     let tally = total(clients).await;
     assert_eq!(tally.failures, Vec::<String>::new(), "of {} requests", tally.answered);
-    assert!(tally.answered > 2_000, "{tally:?}");
+    assert!(tally.answered > 1_000, "{tally:?}");
     let retries: u64 = status.snapshot().endpoints.iter().map(|endpoint| endpoint.retries).sum();
     assert!(retries > 0, "under load, the dead take requests with them");
     running.stop().await;

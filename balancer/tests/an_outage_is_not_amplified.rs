@@ -53,6 +53,10 @@ async fn without_any_replica_the_answer_is_a_fast_error_and_recovery_is_at_once(
     }
     assert!(began.elapsed() < Duration::from_secs(5), "50 errors took {:?}", began.elapsed());
     assert!(running.status.snapshot().panic, "all are ejected, and the snapshot says so");
+    let answer = client.post("x".into()).await.unwrap();
+    let told: serde_json::Value = serde_json::from_slice(answer.body()).unwrap();
+    assert_eq!((answer.status().as_u16(), &told["reason"]), (503, &"no-endpoint".into()));
+    assert!(answer.headers().contains_key("retry-after"));
 
     let back = Replica::start_at(&replicas[1].address.to_string());
     let answer = client.post("back".into()).await.unwrap();
@@ -69,6 +73,9 @@ async fn a_dead_replica_returns_when_it_takes_connections_again() {
     let mut client = Client::new(running.address);
     let name = replicas[0].address.to_string();
     let state = || running.status.snapshot().endpoint(&name).unwrap().state;
+    for number in 0..2 {
+        assert_eq!(client.post(number.to_string()).await.unwrap().status(), 200);
+    }
     replicas[0].kill();
     for number in 0..20 {
         assert_eq!(client.post(number.to_string()).await.unwrap().status(), 200);

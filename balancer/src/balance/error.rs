@@ -56,8 +56,8 @@ impl fmt::Display for NoEndpoint {
 
 impl std::error::Error for NoEndpoint {}
 
-impl From<BalanceError<Error>> for Error {
-    fn from(error: BalanceError<Error>) -> Self {
+impl From<BalanceError<Self>> for Error {
+    fn from(error: BalanceError<Self>) -> Self {
         match error {
             BalanceError::NoEndpoint(error) => {
                 Self::new(ErrorKind::NoEndpoint, "there is no replica to ask").because(error)

@@ -12,10 +12,7 @@ use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use tower::Service;
 
-use super::{
-    Balance, BalanceError, FailureKind, NoEndpoint, Outcome, Protocol, Repeat, Route, Verdict,
-    attempt::Attempt,
-};
+use super::{Balance, BalanceError, NoEndpoint, Protocol, Repeat, Route, Verdict, attempt::Attempt};
 use crate::{policy::Policy, retry::Tried};
 
 pin_project! {
@@ -173,9 +170,11 @@ where
                         continue;
                     }
                     Err(error) => {
-                        // It was never given away, so it can go elsewhere whatever it is.
+                        // The request was never given away, so it can go elsewhere whatever it is.
                         this.progress.copy = request.take();
-                        (REFUSED, Err(error))
+                        let result = Err(error);
+                        let verdict = this.progress.judge(&result);
+                        (Verdict { repeat: Repeat::Elsewhere, ..verdict }, result)
                     }
                 },
                 StepProjection::Calling { answer } => {
@@ -190,9 +189,6 @@ where
         }
     }
 }
-
-/// An endpoint that cannot take a request has failed, and the request is untouched.
-const REFUSED: Verdict = Verdict { outcome: Outcome::Failure(FailureKind::Error), repeat: Repeat::Elsewhere };
 
 impl<E, P, C, Req> fmt::Debug for ResponseFuture<E, P, C, Req>
 where

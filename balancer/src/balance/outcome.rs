@@ -52,7 +52,7 @@ impl fmt::Display for FailureKind {
             Self::Protocol => "malformed answer",
             Self::Status => "server error",
             Self::Leaving => "notice of shutdown",
-            Self::Error => "error",
+            Self::Error => "failed call",
         })
     }
 }

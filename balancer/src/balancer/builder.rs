@@ -57,6 +57,7 @@ impl BalancerBuilder {
 
     /// Sets the address to listen on, such as `0.0.0.0:8000`; port 0 takes a free one.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "text and addresses alike read best without a borrow")]
     pub fn listen(mut self, address: impl ToString) -> Self {
         self.listen = address.to_string();
         self
@@ -66,6 +67,7 @@ impl BalancerBuilder {
     /// all the addresses it has, now and later ([`Upstream`]). More can be added to the running balancer by
     /// [`Balancer::endpoints`].
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "text and addresses alike read best without a borrow")]
     pub fn upstream(mut self, upstream: impl ToString) -> Self {
         self.upstreams.push(upstream.to_string());
         self

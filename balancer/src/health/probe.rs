@@ -105,10 +105,12 @@ impl ProbeTarget {
 /// Asks on a new connection: one that is kept would hide that no other can be made.
 async fn get(endpoint: &HttpEndpoint, path: &Uri, limit: Duration) -> Result<u16, Error> {
     let address = endpoint.address();
-    let mut config = EndpointConfig::default();
-    config.connect_timeout = limit;
-    config.progress_timeout = limit;
-    config.max_idle = 0;
+    let config = EndpointConfig {
+        connect_timeout: limit,
+        progress_timeout: limit,
+        max_idle: 0,
+        ..EndpointConfig::default()
+    };
     let request = Request::get(path.clone())
         .header(header::HOST, address.to_string())
         .header(header::USER_AGENT, "martello-balancer")

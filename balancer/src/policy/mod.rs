@@ -32,7 +32,12 @@ mod peak_ewma;
 mod power_of_two_choices;
 mod round_robin;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
@@ -126,6 +131,11 @@ fn scatter(counter: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
+}
+
+/// Returns another number for every policy, so that several balancers do not draw alike.
+fn random_seed() -> u64 {
+    RandomState::new().hash_one(0_u8)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Candidates, Policy, power_of_two_choices::pick_better, scatter};
+use super::{Candidates, Policy, power_of_two_choices::pick_better, random_seed, scatter};
 use crate::{Load, Outcome};
 
 /// Draws two endpoints at random and picks the one whose latency times requests in flight is lower.
@@ -38,7 +38,7 @@ impl PeakEwma {
     /// Returns the policy with another decay time.
     pub fn with_decay(decay: Duration) -> Self {
         let decay = decay.max(Duration::from_millis(1));
-        Self { decay, draws: AtomicU64::new(0) }
+        Self { decay, draws: AtomicU64::new(random_seed()) }
     }
 
     fn cost(&self, load: &Load, now: u32) -> f32 {

@@ -6,14 +6,14 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use super::{Candidates, Policy, is_less_loaded, scatter};
+use super::{Candidates, Policy, is_less_loaded, random_seed, scatter};
 use crate::Load;
 
 /// Draws two endpoints at random and picks the one with fewer requests in flight for its weight.
 ///
 /// Two draws already end the herd that runs to whoever looks least loaded, and a pick costs the same
 /// at three endpoints as at a thousand.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct PowerOfTwoChoices {
     draws: AtomicU64,
 }
@@ -22,6 +22,12 @@ impl PowerOfTwoChoices {
     /// Returns the policy with its own sequence of draws; the same seed gives the same sequence.
     pub fn seeded(seed: u64) -> Self {
         Self { draws: AtomicU64::new(scatter(seed)) }
+    }
+}
+
+impl Default for PowerOfTwoChoices {
+    fn default() -> Self {
+        Self { draws: AtomicU64::new(random_seed()) }
     }
 }
 

@@ -11,4 +11,3 @@ pub use self::{
     prometheus::prometheus,
     snapshot::{EndpointSnapshot, LatencySnapshot, Snapshot},
 };
-pub(crate) use paths::Page;

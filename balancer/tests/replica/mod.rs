@@ -68,10 +68,12 @@ impl Replica {
         self.reached.load(Ordering::SeqCst)
     }
 
-    /// Closes every socket at once.
+    /// Closes every socket, and returns when all are closed.
     pub(crate) fn kill(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
+            // A runtime must not wait for its end on a thread of another one.
+            let ending = std::thread::spawn(|| runtime.shutdown_timeout(Duration::from_secs(5)));
+            ending.join().expect("a runtime ends");
         }
     }
 }
