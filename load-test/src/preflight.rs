@@ -24,8 +24,19 @@ pub struct Preflight {
     pub descriptors_allowed: u64,
     /// Ports that connections to one address can leave from; `None` where the system does not say.
     pub ports: Option<u64>,
-    /// What may disturb the measurement, as sentences.
-    pub warnings: Vec<String>,
+    warnings: Vec<String>,
+}
+
+impl Preflight {
+    /// Returns what may disturb the measurement, as sentences.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    pub(crate) fn into_warnings(self) -> Vec<String> {
+        self.warnings
+    }
 }
 
 pub(crate) fn inspect(plan: &Plan) -> Result<Preflight> {

@@ -77,10 +77,12 @@ impl<F: FnMut(&Tick)> Conductor<F> {
         }
         let stopped_early = !self.is_over(&source);
         self.absorb(source.holding());
-        let users = self.at_work();
+        let (users, end) = (self.at_work(), Instant::now());
         self.drain(&mut source).await;
         self.absorb(None);
-        self.tick(users);
+        // Closing the connections afterwards takes time in which nothing is measured.
+        let end = self.ledger.last_end().map_or(end, |last| last.max(end)).max(self.last_tick);
+        self.tick(end, users);
         self.measured(stopped_early)
     }
 
@@ -164,23 +166,27 @@ impl<F: FnMut(&Tick)> Conductor<F> {
             self.next_tick += TICK;
         }
         self.absorb(holding);
-        self.tick(self.at_work());
+        self.tick(now, self.at_work());
         while let Some(ended) = self.users.try_join_next() {
             pass_panic_on(ended);
         }
     }
 
-    fn tick(&mut self, users: usize) {
-        let now = Instant::now();
+    fn tick(&mut self, now: Instant, users: usize) {
         self.meters.iter_mut().for_each(Meter::refresh);
         let tick = self.ledger.tick(now - self.started, now - self.last_tick, users);
         (self.on_tick)(tick);
         self.last_tick = now;
     }
 
-    /// Lets requests in flight finish for the grace period, then gives them up.
+    /// Lets requests under way finish for the grace period, gives up the rest, and ends every user.
     async fn drain(&mut self, source: &mut Source) {
-        self.orders.send_modify(|orders| orders.phase = Phase::Draining);
+        // Seen by each user before its next request, but nobody is woken for it: 10,000 connections
+        // closing at once would keep this process from reading the answers that are still to come.
+        self.orders.send_if_modified(|orders| {
+            orders.phase = Phase::Draining;
+            false
+        });
         self.next_tick = Instant::now() + TICK;
         if let Source::Clock { pacer, .. } = source {
             pacer.stop().await;
@@ -188,19 +194,26 @@ impl<F: FnMut(&Tick)> Conductor<F> {
                 self.spawn_open_loop(pacer.pool(), arrival);
             }
         }
-        let deadline = Instant::now() + self.shared.plan.limits.stop_grace;
-        while !self.users.is_empty() && Instant::now() < deadline {
-            tokio::select! {
-                Some(ended) = self.users.join_next() => pass_panic_on(ended),
-                () = sleep_until(deadline.min(self.next_tick)) => self.tick_if_due(None),
-            }
-        }
+        self.wait_for_answers().await;
         if let Source::Clock { pacer, .. } = source {
-            pacer.abandon(&self.shared);
+            pacer.close(&self.shared);
         }
         self.orders.send_modify(|orders| orders.phase = Phase::Abandoning);
         while let Some(ended) = self.users.join_next().await {
             pass_panic_on(ended);
+        }
+    }
+
+    async fn wait_for_answers(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        let deadline = Instant::now() + shared.plan.limits.stop_grace;
+        let mut answered = pin!(shared.outstanding.none());
+        while Instant::now() < deadline {
+            tokio::select! {
+                biased;
+                () = &mut answered => return,
+                () = sleep_until(deadline.min(self.next_tick)) => self.tick_if_due(None),
+            }
         }
     }
 

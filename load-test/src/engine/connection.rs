@@ -63,18 +63,17 @@ impl Connection {
     }
 
     pub(super) async fn send(&mut self, request: Request<Full<Bytes>>) -> hyper::Result<Response<Incoming>> {
-        let response = self.sender.send_request(request);
+        let response = pin!(self.sender.send_request(request));
         drive(&mut self.driver, response).await
     }
 
     pub(super) async fn frame(&mut self, body: &mut Incoming) -> Option<hyper::Result<Frame<Bytes>>> {
-        drive(&mut self.driver, body.frame()).await
+        drive(&mut self.driver, pin!(body.frame())).await
     }
 }
 
 /// Waits for `wanted` and keeps the connection moving meanwhile.
-async fn drive<T>(driver: &mut Option<Driver>, wanted: impl Future<Output = T>) -> T {
-    let mut wanted = pin!(wanted);
+async fn drive<T>(driver: &mut Option<Driver>, mut wanted: Pin<&mut impl Future<Output = T>>) -> T {
     poll_fn(|cx| {
         if let Poll::Ready(done) = wanted.as_mut().poll(cx) {
             return Poll::Ready(done);

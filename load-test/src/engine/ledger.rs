@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::failure::FailureKind;
 use crate::record::{Latencies, Recorder, Statistics};
 use crate::report::LOCUST_PERCENTILES;
@@ -109,6 +111,11 @@ impl Ledger {
         });
         self.second.clear();
         &self.history.last().expect("a row was pushed just now").tick
+    }
+
+    /// When the last request so far ended.
+    pub(super) fn last_end(&self) -> Option<Instant> {
+        self.total.last_end()
     }
 
     pub(super) fn close(self) -> (Statistics, Vec<StepRecord>, Vec<HistoryRow>, FailureSpans) {

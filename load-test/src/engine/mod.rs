@@ -7,6 +7,7 @@ mod connection;
 mod exchange;
 mod ledger;
 mod orders;
+mod outstanding;
 mod pacer;
 mod pool;
 mod session;
@@ -19,6 +20,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
+use crate::engine::outstanding::Outstanding;
 use crate::error::Result;
 use crate::plan::{Checked, Plan};
 use crate::record::Recorder;
@@ -35,6 +37,7 @@ struct Shared {
     addresses: Vec<SocketAddr>,
     recorder: Recorder,
     at_work: AtomicUsize,
+    outstanding: Outstanding,
 }
 
 pub(crate) async fn conduct(
@@ -43,7 +46,7 @@ pub(crate) async fn conduct(
     on_tick: impl FnMut(&Tick),
 ) -> Result<Report> {
     let preflight = plan.preflight()?;
-    preflight.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    preflight.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
     let addresses = plan.0.target.resolve().await?;
     let mut meters = vec![Meter::own()];
     for pid in &plan.0.watched {
@@ -54,7 +57,8 @@ pub(crate) async fn conduct(
         addresses,
         recorder: Recorder::new(plan.0.mix.requests().len()),
         at_work: AtomicUsize::new(0),
+        outstanding: Outstanding::default(),
     });
     let measured = conductor::Conductor::new(shared, meters, on_tick).run(stop).await;
-    Ok(Report::new(&plan.0, measured, preflight.warnings))
+    Ok(Report::new(&plan.0, measured, preflight.into_warnings()))
 }

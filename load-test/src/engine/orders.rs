@@ -6,7 +6,7 @@ use tokio::sync::watch;
 pub(super) enum Phase {
     /// Send requests.
     Running,
-    /// Finish the request in flight, then leave.
+    /// Finish the request in flight and start no other.
     Draining,
     /// Give up the request in flight.
     Abandoning,

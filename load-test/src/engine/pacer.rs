@@ -52,7 +52,7 @@ impl Pacer {
         self.starts.recv().await
     }
 
-    /// Stops the clock, waits for its thread, and lets idle connections go.
+    /// Stops the clock and waits for its thread.
     pub(super) async fn stop(&mut self) {
         self.stopped.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take()
@@ -61,7 +61,6 @@ impl Pacer {
         {
             std::panic::resume_unwind(failed.into_panic());
         }
-        self.pool.close();
     }
 
     /// An arrival that still needs a new connection, without waiting for one.
@@ -69,13 +68,15 @@ impl Pacer {
         self.starts.try_recv().ok()
     }
 
-    /// Counts what waited for a connection to the very end as unanswered.
-    pub(super) fn abandon(&self, shared: &Shared) {
-        for intended in self.pool.abandon() {
+    /// Lets idle connections go, and counts what waited for one to the very end as unanswered.
+    pub(super) fn close(&self, shared: &Shared) {
+        self.pool.close();
+        for intended in self.pool.take_waiting() {
             let mut sample = Sample::of(0);
             sample.failure = Some(FailureKind::Unanswered);
-            sample.latency = intended.elapsed();
+            sample.end(intended);
             shared.recorder.record(0, &sample);
+            shared.outstanding.end();
         }
     }
 }
@@ -99,6 +100,7 @@ fn fire(shared: &Shared, pool: &Pool, stopped: &AtomicBool, arrivals: impl Itera
             thread::sleep(wait.min(LONGEST_NAP));
         }
         shared.recorder.record_lateness(intended.elapsed());
+        shared.outstanding.begin();
         pool.arrive(intended);
     }
 }

@@ -75,7 +75,7 @@ impl Pool {
     }
 
     /// Takes away what still waits.
-    pub(super) fn abandon(&self) -> VecDeque<Instant> {
+    pub(super) fn take_waiting(&self) -> VecDeque<Instant> {
         std::mem::take(&mut self.lock().waiting)
     }
 

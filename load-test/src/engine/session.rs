@@ -1,7 +1,7 @@
 //! One user's side of the wire: a connection of its own, opened when needed, and timed requests on it.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -42,7 +42,7 @@ impl Session {
     pub(super) async fn wait_until(&mut self, due: Instant, mut timer: Pin<&mut Sleep>) -> bool {
         if due <= Instant::now() {
             // The timer rounds up to a millisecond, which a user without think time must not wait.
-            return !is_dismissed(&self.orders, self.number);
+            return true;
         }
         timer.as_mut().reset(due);
         tokio::select! {
@@ -59,8 +59,22 @@ impl Session {
         if no_connection { thought.max(self.shared.plan.limits.reconnect_pause) } else { thought }
     }
 
+    /// Announces a request that [`record`](Self::record) will end; `false` if the user has to leave instead.
+    ///
+    /// Announced first and asked second: an end of the test that came between would otherwise see
+    /// nothing under way, and give the request up as soon as it started.
+    pub(super) fn begin(&self) -> bool {
+        self.shared.outstanding.begin();
+        let stays = !is_dismissed(&self.orders, self.number);
+        if !stays {
+            self.shared.outstanding.end();
+        }
+        stays
+    }
+
     pub(super) fn record(&self, sample: &Sample) {
         self.shared.recorder.record(self.number, sample);
+        self.shared.outstanding.end();
     }
 
     /// Sends one request and waits for its end; its time counts from `start`.
@@ -72,7 +86,7 @@ impl Session {
                 self.connection = None;
             }
         }
-        sample.latency = start.elapsed();
+        sample.end(start);
         sample
     }
 
@@ -119,10 +133,10 @@ impl Session {
         let shared = &self.shared;
         let deadline = deadline.min(Instant::now() + shared.plan.limits.connect_timeout);
         let first = usize::try_from(self.number).unwrap_or(0);
-        let opening = async {
+        let opening = pin!(async {
             let opened = Connection::open(&shared.addresses, first).await;
             opened.map_err(|error| FailureKind::of_connect(&error))
-        };
+        });
         let opened = within(timer, deadline, &mut self.orders, opening, FailureKind::ConnectTimeout).await?;
         self.connection = Some(opened);
         sample.connections += 1;
@@ -142,7 +156,7 @@ impl Session {
         let max_body = plan.limits.max_response_body;
         let rules = Rules { check: &prepared.check, max_body, endpoint_header: &plan.endpoint_header };
         let request = prepared.request(&mut self.random);
-        let answer = exchange(connection, request, rules, sample);
+        let answer = pin!(exchange(connection, request, rules, sample));
         within(timer, deadline, &mut self.orders, answer, FailureKind::ResponseTimeout).await
     }
 }
@@ -153,12 +167,12 @@ impl Drop for Session {
     }
 }
 
-/// Waits for `work` until `deadline`, after which it failed as `late`, or until the test gives it up.
+/// Waits for `work` (pinned by the caller, because an `async fn` keeps an argument that it moves twice) until `deadline`, after which it failed as `late`, or until the test gives it up.
 async fn within<T, E: From<FailureKind>>(
     mut timer: Pin<&mut Sleep>,
     deadline: Instant,
     orders: &mut watch::Receiver<Orders>,
-    work: impl Future<Output = Result<T, E>>,
+    work: Pin<&mut impl Future<Output = Result<T, E>>>,
     late: FailureKind,
 ) -> Result<T, E> {
     timer.as_mut().reset(deadline);

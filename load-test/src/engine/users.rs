@@ -1,5 +1,6 @@
 //! What a user does from the first request to the last, in a closed and in an open loop.
 
+use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -10,25 +11,39 @@ use crate::engine::session::Session;
 use crate::think_time::ThinkTime;
 
 /// Asks, waits for the answer, thinks, and asks again.
-pub(super) async fn closed_loop(mut session: Session, think_time: ThinkTime, first: Instant) {
-    let mut timer = pin!(sleep_until(first));
-    let mut due = first;
-    while session.wait_until(due, timer.as_mut()).await {
-        let start = Instant::now();
-        let mut sample = session.request(start, timer.as_mut()).await;
-        sample.lateness = Some(start.saturating_duration_since(due));
-        session.record(&sample);
-        due = Instant::now() + session.pause(think_time, &sample);
+#[expect(clippy::manual_async_fn, reason = "an `async fn` holds its arguments twice: 0.8 kB for each user")]
+pub(super) fn closed_loop(
+    mut session: Session,
+    think_time: ThinkTime,
+    first: Instant,
+) -> impl Future<Output = ()> + Send {
+    async move {
+        let mut timer = pin!(sleep_until(first));
+        let mut due = first;
+        while session.wait_until(due, timer.as_mut()).await && session.begin() {
+            let start = Instant::now();
+            let mut sample = session.request(start, timer.as_mut()).await;
+            sample.lateness = Some(start.saturating_duration_since(due));
+            session.record(&sample);
+            due = Instant::now() + session.pause(think_time, &sample);
+        }
     }
 }
 
 /// Sends the requests that the clock hands out, each timed from the moment it was meant to start.
-pub(super) async fn open_loop(mut session: Session, pool: Arc<Pool>, first: Instant) {
-    let mut timer = pin!(sleep_until(first));
-    let mut arrival = Some(first);
-    while let Some(intended) = arrival {
-        let sample = session.request(intended, timer.as_mut()).await;
-        session.record(&sample);
-        arrival = pool.next().await;
+#[expect(clippy::manual_async_fn, reason = "an `async fn` holds its arguments twice: 0.8 kB for each user")]
+pub(super) fn open_loop(
+    mut session: Session,
+    pool: Arc<Pool>,
+    first: Instant,
+) -> impl Future<Output = ()> + Send {
+    async move {
+        let mut timer = pin!(sleep_until(first));
+        let mut arrival = Some(first);
+        while let Some(intended) = arrival {
+            let sample = session.request(intended, timer.as_mut()).await;
+            session.record(&sample);
+            arrival = pool.next().await;
+        }
     }
 }

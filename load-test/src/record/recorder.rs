@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::HeaderValue;
+use tokio::time::Instant;
 
 use crate::failure::FailureKind;
 use crate::record::Statistics;
@@ -13,6 +14,7 @@ use crate::record::Statistics;
 pub(crate) struct Sample {
     pub(crate) template: usize,
     pub(crate) latency: Duration,
+    pub(crate) ended: Option<Instant>,
     /// How late the generator started it; `None` where nothing was scheduled.
     pub(crate) lateness: Option<Duration>,
     pub(crate) bytes: u64,
@@ -23,10 +25,12 @@ pub(crate) struct Sample {
 }
 
 impl Sample {
+    /// A request of which nothing is known yet.
     pub(crate) fn of(template: usize) -> Self {
         Self {
             template,
             latency: Duration::ZERO,
+            ended: None,
             lateness: None,
             bytes: 0,
             endpoint: None,
@@ -34,6 +38,13 @@ impl Sample {
             connections: 0,
             reconnects: 0,
         }
+    }
+
+    /// Ends the request now; its time counts from `start`.
+    pub(crate) fn end(&mut self, start: Instant) {
+        let now = Instant::now();
+        self.latency = now.saturating_duration_since(start);
+        self.ended = Some(now);
     }
 }
 

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::failure::FailureKind;
 use crate::record::{EndpointCounts, Endpoints, Latencies, Sample};
 
@@ -16,6 +18,7 @@ pub struct Statistics {
     lateness: Latencies,
     connections: u64,
     reconnects: u64,
+    last_end: Option<Instant>,
 }
 
 /// What was counted for one request template.
@@ -100,7 +103,13 @@ impl Statistics {
             lateness: Latencies::new(),
             connections: 0,
             reconnects: 0,
+            last_end: None,
         }
+    }
+
+    /// When the last request ended.
+    pub(crate) fn last_end(&self) -> Option<Instant> {
+        self.last_end
     }
 
     /// Returns the same counts per request template, in the order of the plan.
@@ -198,6 +207,7 @@ impl Statistics {
         if let Some(lateness) = sample.lateness {
             self.lateness.record(lateness);
         }
+        self.last_end = self.last_end.max(sample.ended);
         self.connections += u64::from(sample.connections);
         self.reconnects += u64::from(sample.reconnects);
     }
@@ -212,6 +222,7 @@ impl Statistics {
         }
         self.endpoints.merge(&other.endpoints);
         self.lateness.merge(&other.lateness);
+        self.last_end = self.last_end.max(other.last_end);
         self.connections += other.connections;
         self.reconnects += other.reconnects;
     }
@@ -220,6 +231,6 @@ impl Statistics {
         self.by_request.iter_mut().for_each(RequestStatistics::clear);
         self.endpoints.clear();
         self.lateness.clear();
-        (self.connections, self.reconnects) = (0, 0);
+        (self.connections, self.reconnects, self.last_end) = (0, 0, None);
     }
 }

@@ -1,0 +1,57 @@
+//! Each user keeps one connection; what the server closes between requests is reopened without a failure.
+
+#![allow(clippy::unwrap_used, reason = "the helpers of a test are part of it")]
+
+use std::time::Duration;
+
+use martello_load_test::{Plan, Report, RequestTemplate, ThinkTime};
+use server::{Reply, Server, response};
+
+mod server;
+
+async fn run(reply: Reply) -> (Report, Server) {
+    let server = Server::start(move |_| reply.clone()).await;
+    let plan = Plan::builder(&server.url).users(10).run_time(Duration::from_millis(400));
+    let report = plan.think_time(ThinkTime::constant(0.02)).build().unwrap().run(|_| ()).await.unwrap();
+    assert_eq!((report.requests(), report.failures()), (server.seen.requests(), 0), "{report}");
+    (report, server)
+}
+
+#[tokio::test]
+async fn a_connection_that_stays_open_is_used_again() {
+    let (report, _) = run(Reply::ok("{}")).await;
+    assert_eq!((report.statistics().connections(), report.statistics().reconnects()), (10, 0), "{report}");
+}
+
+#[tokio::test]
+async fn a_connection_that_is_closed_with_or_without_notice_is_reopened() {
+    for header in ["connection: close\r\n", ""] {
+        let (report, _) = run(Reply::Last { bytes: response("200 OK", header, "{}") }).await;
+        assert_eq!(report.statistics().connections(), report.requests(), "{report}");
+        assert_eq!(report.statistics().reconnects(), report.requests() - 10, "{report}");
+    }
+}
+
+#[tokio::test]
+async fn templates_are_sent_by_weight_and_counted_apart() {
+    let server = Server::start(|request| {
+        if request.text.starts_with("GET /rare ") {
+            Reply::status("404 Not Found", "")
+        } else {
+            Reply::ok("{}")
+        }
+    })
+    .await;
+    let plan = Plan::builder(&server.url)
+        .users(20)
+        .run_time(Duration::from_millis(500))
+        .think_time(ThinkTime::constant(0.0))
+        .request(RequestTemplate::post("/often").json("1").json("2").weight(9))
+        .request(RequestTemplate::get("/rare").weight(1));
+    let report = plan.build().unwrap().run(|_| ()).await.unwrap();
+    let [often, rare] = report.statistics().by_request() else { panic!("two templates") };
+    assert_eq!((often.failures(), rare.failures()), (0, rare.requests()));
+    assert_eq!(often.requests() + rare.requests(), server.seen.requests());
+    let share = rare.requests() as f64 / report.requests() as f64;
+    assert!(report.requests() > 500 && (0.05..0.15).contains(&share), "{share}\n{report}");
+}

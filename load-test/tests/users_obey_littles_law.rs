@@ -1,0 +1,48 @@
+//! N = X·(Z + R): what a closed loop measures accounts for every one of its users.
+
+#![allow(clippy::unwrap_used, reason = "the helpers of a test are part of it")]
+
+use std::time::Duration;
+
+use martello_load_test::{Plan, Step, ThinkTime};
+use server::{Reply, Server};
+
+mod server;
+
+async fn check(think_time: ThinkTime) {
+    let server = Server::start(|_| Reply::after(Duration::from_millis(20), "{}")).await;
+    let plan = Plan::builder(&server.url)
+        .steps([Step::new(200, 2000.0).lasting(Duration::from_secs(3))])
+        .think_time(think_time)
+        .build()
+        .unwrap();
+    let report = plan.run(|_| ()).await.unwrap();
+    assert_eq!(report.failures(), 0, "{report}");
+    let [step] = report.steps() else { panic!("one step: {report}") };
+    let found = step.users_by_littles_law();
+    assert_eq!(step.users(), 200);
+    assert!((found / 200.0 - 1.0).abs() < 0.02, "{found} users instead of 200 with {think_time}\n{report}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_every_kind_of_think_time() {
+    check(ThinkTime::uniform(0.05, 0.15)).await;
+    check(ThinkTime::constant(0.1)).await;
+    check(ThinkTime::exponential(0.1)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_every_step_of_a_staircase_up_and_down() {
+    let server = Server::start(|_| Reply::after(Duration::from_millis(10), "{}")).await;
+    let steps = [50, 150, 20].map(|users| Step::new(users, 1000.0).lasting(Duration::from_millis(1500)));
+    let plan =
+        Plan::builder(&server.url).steps(steps).think_time(ThinkTime::uniform(0.02, 0.04)).build().unwrap();
+    let report = plan.run(|_| ()).await.unwrap();
+    assert_eq!(report.failures(), 0, "{report}");
+    let users: Vec<usize> = report.steps().iter().map(|step| step.users()).collect();
+    assert_eq!(users, [50, 150, 20]);
+    for step in report.steps() {
+        let (expected, found) = (step.users() as f64, step.users_by_littles_law());
+        assert!((found / expected - 1.0).abs() < 0.05, "{found} users instead of {expected}\n{report}");
+    }
+}
