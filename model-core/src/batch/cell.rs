@@ -100,8 +100,11 @@ impl Got {
 }
 
 fn cut(text: &str, most: usize) -> &str {
+    if text.len() <= most {
+        return text;
+    }
     let end = (0..=most).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
-    if text.len() <= most { text } else { &text[..end] }
+    &text[..end]
 }
 
 impl CellError {

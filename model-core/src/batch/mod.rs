@@ -58,35 +58,13 @@ impl Batch {
     /// [`ErrorKind::InvalidBatch`] if the signature has text columns, the numbers do not fill whole rows, or a column does
     /// not take its value; then [`Error::cell_errors`] has every such cell.
     pub fn from_numbers(signature: &Arc<Signature>, mut numbers: Vec<f64>) -> Result<Self, Error> {
-        let columns = signature.inputs();
-        if !signature.text_columns().is_empty() {
-            let message = "the signature has text columns; build the batch row by row";
-            return Err(Error::new(ErrorKind::InvalidBatch, message));
-        }
-        if !numbers.len().is_multiple_of(columns.len()) {
-            let message = format!("{} numbers do not fill rows of {} columns", numbers.len(), columns.len());
-            return Err(Error::new(ErrorKind::InvalidBatch, message));
-        }
-        let mut errors = Vec::new();
-        for (row, cells) in numbers.chunks_exact_mut(columns.len()).enumerate() {
-            for (position, (column, cell)) in columns.iter().zip(cells).enumerate() {
-                match admit::number(column, *cell) {
-                    Some(kept) => *cell = kept,
-                    None => errors.push(cell_error(signature, row, position, Got::Number(*cell))),
-                }
-            }
-        }
+        let rows = whole_rows(signature, numbers.len())?;
+        let errors = check_numbers(signature, &mut numbers);
         if !errors.is_empty() {
-            return Err(
-                Error::new(ErrorKind::InvalidBatch, "the rows do not fit the signature").with_cells(errors)
-            );
+            let message = "the rows do not fit the signature";
+            return Err(Error::new(ErrorKind::InvalidBatch, message).with_cells(errors));
         }
-        Ok(Self {
-            signature: Arc::clone(signature),
-            rows: numbers.len() / columns.len(),
-            numbers,
-            texts: Vec::new(),
-        })
+        Ok(Self { signature: Arc::clone(signature), rows, numbers, texts: Vec::new() })
     }
 
     /// Starts an empty batch to which rows are added.
@@ -137,6 +115,38 @@ impl Batch {
             }
         }
     }
+}
+
+/// Returns how many rows that many numbers fill.
+fn whole_rows(signature: &Signature, numbers: usize) -> Result<usize, Error> {
+    let columns = signature.inputs().len();
+    if !signature.text_columns().is_empty() {
+        let message = "the signature has text columns; build the batch row by row";
+        return Err(Error::new(ErrorKind::InvalidBatch, message));
+    }
+    // One row is the common request, and a division takes as long as checking several cells.
+    let rows = if numbers == columns { 1 } else { numbers / columns };
+    if rows * columns != numbers {
+        let message = format!("{numbers} numbers do not fill rows of {columns} columns");
+        return Err(Error::new(ErrorKind::InvalidBatch, message));
+    }
+    Ok(rows)
+}
+
+fn check_numbers(signature: &Signature, numbers: &mut [f64]) -> Vec<CellError> {
+    if signature.is_plain() && numbers.iter().all(|value| value.is_finite()) {
+        return Vec::new();
+    }
+    let mut errors = Vec::new();
+    for (row, cells) in numbers.chunks_exact_mut(signature.inputs().len()).enumerate() {
+        for (position, (column, cell)) in signature.inputs().iter().zip(cells).enumerate() {
+            match admit::number(column, *cell) {
+                Some(kept) => *cell = kept,
+                None => errors.push(cell_error(signature, row, position, Got::Number(*cell))),
+            }
+        }
+    }
+    errors
 }
 
 fn cell_error(signature: &Signature, row: usize, position: usize, got: Got) -> CellError {

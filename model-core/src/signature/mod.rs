@@ -33,6 +33,7 @@ pub struct Signature {
     slots: Box<[Slot]>,
     numeric: Box<[usize]>,
     text: Box<[usize]>,
+    plain: bool,
 }
 
 /// Where a column's cells stand in a row of a [`Batch`](crate::Batch).
@@ -76,6 +77,7 @@ impl Signature {
             slots: slots.into(),
             numeric: numeric.into(),
             text: text.into(),
+            plain: inputs.iter().all(|column| column.required && column.data_type == DataType::Double),
             inputs: inputs.into(),
             outputs,
         })
@@ -110,6 +112,11 @@ impl Signature {
     #[must_use]
     pub fn text_columns(&self) -> &[usize] {
         &self.text
+    }
+
+    /// Returns true if every column is a required double, so that any finite number fits anywhere.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.plain
     }
 
     pub(crate) fn shared_name(&self, position: usize) -> Arc<str> {
