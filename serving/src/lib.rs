@@ -1,1 +1,25 @@
-//! A model behind HTTP: one replica as tower layers, each usable alone.
+#![doc = include_str!("../README.md")]
+
+pub mod api;
+pub mod dialect;
+mod error;
+mod json;
+pub mod layers;
+mod limits;
+mod predict;
+mod replica;
+pub mod server;
+mod slot;
+mod source;
+
+pub use bytes;
+pub use http;
+
+pub use self::api::Api;
+pub use self::api::reply::{NOT_PROCESSED, PURE};
+pub use self::error::{BoxError, Error, ErrorKind};
+pub use self::limits::Limits;
+pub use self::predict::{Predict, PredictFuture, PredictRequest};
+pub use self::replica::{Replica, ReplicaBuilder};
+pub use self::slot::{RefusedModel, ServedModel, Slot};
+pub use self::source::{Follow, ModelSource, warm_up};

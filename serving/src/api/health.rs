@@ -1,0 +1,73 @@
+//! `GET /health`: whether this replica should get requests.
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use http_body_util::Full;
+use serde::Serialize;
+
+use super::reply;
+use crate::Slot;
+use crate::server::Drain;
+
+/// What `/health` answers.
+///
+/// | state | status | body |
+/// | --- | --- | --- |
+/// | serving | 200 | `{"status":"ok","model_loaded":true}` |
+/// | no model yet | 503 | `{"status":"unavailable","model_loaded":false}` |
+/// | draining | 503 | `{"status":"draining","model_loaded":true}` |
+///
+/// A version that was found and refused adds `"refused":{"uri":..,"reason":..}`; the model before it goes on serving, so
+/// the status does not change for it.
+#[derive(Debug)]
+pub struct Health {
+    slot: Slot,
+    drain: Drain,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    status: &'a str,
+    model_loaded: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused: Option<Refused<'a>>,
+}
+
+#[derive(Serialize)]
+struct Refused<'a> {
+    uri: &'a str,
+    reason: &'a str,
+}
+
+impl Health {
+    /// Watches a slot and a drain.
+    #[must_use]
+    pub fn new(slot: Slot, drain: Drain) -> Self {
+        Self { slot, drain }
+    }
+
+    /// Returns true if the replica should get requests.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        !self.slot.is_empty() && !self.drain.has_begun()
+    }
+
+    pub(super) fn slot(&self) -> &Slot {
+        &self.slot
+    }
+
+    pub(super) fn answer(&self) -> Response<Full<Bytes>> {
+        let refused = self.slot.refused();
+        let model_loaded = !self.slot.is_empty();
+        let status = match (model_loaded, self.drain.has_begun()) {
+            (_, true) => "draining",
+            (true, false) => "ok",
+            (false, false) => "unavailable",
+        };
+        let refused =
+            refused.as_deref().map(|refused| Refused { uri: &refused.uri, reason: &refused.reason });
+        let report = Report { status, model_loaded, refused };
+        let code = if status == "ok" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        reply::json(code, reply::body(&report))
+    }
+}

@@ -1,0 +1,83 @@
+//! Every limit, timeout and size of a replica, named, with its reason.
+
+use std::time::Duration;
+
+/// What a replica lets a client, a connection and a request have.
+///
+/// ```
+/// use std::time::Duration;
+/// use martello_serving::Limits;
+///
+/// let limits = Limits { body_bytes: 1 << 20, idle: Duration::from_secs(30), ..Limits::default() };
+/// assert_eq!(limits.rows, Limits::default().rows);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections open at once; further ones wait in the kernel's queue. 16,384: ten thousand users with one connection
+    /// each and a reserve, at about 10 kB of memory per idle connection.
+    pub connections: usize,
+    /// From the first byte of a request's head, or from the connection's start, to the end of the head. 10 s: a head fits
+    /// one packet, so whoever needs longer does so on purpose.
+    pub head_read: Duration,
+    /// Without a request on a kept connection. 75 s: longer than the 60 s for which balancers commonly keep an idle
+    /// connection, so that they close first and no request meets a closing connection.
+    pub idle: Duration,
+    /// Without the client taking a byte of the answer. 30 s, as the replaced system's send timeout.
+    pub write_stall: Duration,
+    /// Header fields of a request; more are answered 431. 100 is what hyper keeps on its stack.
+    pub header_fields: usize,
+    /// Bytes of a request's head; more are answered 431. 16 KiB holds large cookies and traces; values below 8 KiB count
+    /// as 8 KiB.
+    pub header_bytes: usize,
+    /// Bytes of a request's body; more are answered 413. 10 MiB, as the replaced system's `client_max_body_size 10M`.
+    pub body_bytes: usize,
+    /// From the head of a request to the end of its body, else 408. 30 s, as the replaced system's read timeout.
+    pub body_read: Duration,
+    /// Predictions in flight at once, from the head of a request to its answer; more are shed with 503. As many as
+    /// [`connections`](Self::connections) by default, so that nothing is shed: a reply is computed in microseconds, and
+    /// what bounds an inline model is the number of cores.
+    pub predictions_in_flight: usize,
+    /// Rows of one request; more are answered 422. 10,000 keep the longest request of a linear model below 10 ms.
+    pub rows: usize,
+    /// Problems that one 422 lists, past which no further row is looked at. 1,000: more than anybody reads, and an answer
+    /// stays small whatever was sent.
+    pub listed_errors: usize,
+    /// Bytes of the caller's own input that one 422 repeats in all; what does not fit is left out. 256 KiB hold any body
+    /// that a person would debug by its echo.
+    pub echoed_input: usize,
+    /// Rows up to which a batch is predicted where it was read; larger ones go to a thread that may block. 1,000 rows of a
+    /// hundred trees take about a millisecond, and the hand-over about 20 µs.
+    pub inline_rows: usize,
+    /// While draining: for how long a kept connection may still send one more request, which is answered
+    /// `Connection: close`. 500 ms: busy connections of a balancer end in good order, instead of meeting a close.
+    pub drain_linger: Duration,
+    /// While draining: until every connection is closed, finished or not. 25 s: below the 30 s after which Kubernetes and
+    /// Docker Compose users commonly kill.
+    pub drain_grace: Duration,
+    /// After an answer that ends a connection: for how long what the client still sends is read and thrown away, so that
+    /// the answer is not lost to a reset. 2 s, a few round trips.
+    pub linger: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 16_384,
+            head_read: Duration::from_secs(10),
+            idle: Duration::from_secs(75),
+            write_stall: Duration::from_secs(30),
+            header_fields: 100,
+            header_bytes: 16 << 10,
+            body_bytes: 10 << 20,
+            body_read: Duration::from_secs(30),
+            predictions_in_flight: 16_384,
+            rows: 10_000,
+            listed_errors: 1_000,
+            echoed_input: 256 << 10,
+            inline_rows: 1_000,
+            drain_linger: Duration::from_millis(500),
+            drain_grace: Duration::from_secs(25),
+            linger: Duration::from_secs(2),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Models are swapped while requests run: none fails, none is answered by two models.
+
+#![allow(clippy::unwrap_used, reason = "the helpers of a test are part of it")]
+
+mod fixture;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use fixture::{Running, Sum, post};
+use martello_model_core::{Batch, Column, Error, Model, Predictions, Signature};
+use martello_serving::{Replica, ServedModel, Slot};
+
+const SWAPS: u32 = 100;
+const CLIENTS: usize = 8;
+const ROWS: usize = 5;
+
+/// Takes other columns than [`Sum`], in another order, and answers text: rows that were read for one model and given to the
+/// other would show.
+#[derive(Debug)]
+struct Label(Arc<Signature>);
+
+impl Label {
+    fn new() -> Arc<Self> {
+        let columns = ["extra", "feature3", "feature1"].map(Column::double).to_vec();
+        Arc::new(Self(Arc::new(Signature::new(columns, vec![Column::string("label")]).unwrap())))
+    }
+}
+
+impl Model for Label {
+    fn signature(&self) -> &Arc<Signature> {
+        &self.0
+    }
+
+    fn predict(&self, batch: &Batch) -> Result<Predictions, Error> {
+        let label = |row: &[f64]| format!("{} {} {}", row[0], row[1], row[2]).into();
+        Ok(Predictions::Labels(batch.numbers().chunks_exact(3).map(label).collect()))
+    }
+}
+
+fn request() -> String {
+    let row = |x| format!(r#"{{"feature1":{x},"feature2":10,"feature3":100,"extra":7}}"#);
+    post("/predict", &format!("[{}]", (0..ROWS).map(row).collect::<Vec<_>>().join(",")))
+}
+
+fn answer(prediction: impl Fn(usize) -> String) -> String {
+    let rows: Vec<_> = (0..ROWS).map(|x| format!(r#"{{"prediction":{}}}"#, prediction(x))).collect();
+    format!("[{}]", rows.join(","))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_swaps_under_load_fail_no_request_and_mix_no_answer() {
+    let slot = Slot::holding(ServedModel::new("sum", Sum::of_three()));
+    let replica = Running::start(Replica::builder().slot(slot.clone())).await;
+    let (sums, labels) = (answer(|x| format!("{}.0", x + 110)), answer(|x| format!(r#""7 100 {x}""#)));
+    let stop = Arc::new(AtomicBool::new(false));
+    let seen = Arc::new([AtomicU64::new(0), AtomicU64::new(0)]);
+
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS {
+        let (mut client, stop, seen) = (replica.connect().await, Arc::clone(&stop), Arc::clone(&seen));
+        let (sums, labels) = (sums.clone(), labels.clone());
+        clients.push(tokio::spawn(async move {
+            while !stop.load(Ordering::Relaxed) {
+                client.send(request()).await;
+                let answer = client.answer().await.expect("every request is answered");
+                assert_eq!(answer.status, 200, "{}", answer.text());
+                let model = [&sums, &labels].iter().position(|expected| *expected == answer.text());
+                let model = model.unwrap_or_else(|| panic!("a mixed answer: {}", answer.text()));
+                seen[model].fetch_add(1, Ordering::Relaxed);
+            }
+        }));
+    }
+    for swap in 0..SWAPS {
+        // Each model answers at least once before it is swapped out, so that every swap happens under load.
+        let before = seen[swap as usize % 2].load(Ordering::Relaxed);
+        let answered = async {
+            while seen[swap as usize % 2].load(Ordering::Relaxed) == before {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(fixture::PATIENCE, answered).await.expect("the model in service answers");
+        let model: Arc<dyn Model> = if swap % 2 == 0 { Label::new() } else { Sum::of_three() };
+        slot.put(ServedModel::new("swapped", model).with_version(swap));
+    }
+    stop.store(true, Ordering::Relaxed);
+    for client in clients {
+        client.await.unwrap();
+    }
+    assert!(seen.iter().all(|count| count.load(Ordering::Relaxed) >= u64::from(SWAPS) / 2));
+}
