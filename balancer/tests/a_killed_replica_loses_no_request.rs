@@ -77,7 +77,7 @@ async fn replicas(count: usize) -> (Vec<Process>, Running) {
     // What is not known to be pure may not be repeated: let each replica say so once.
     let mut client = Client::new(running.address);
     for number in 0..count {
-        assert_eq!(client.post(number.to_string()).await.unwrap().status(), 200);
+        assert_eq!(client.post(number.to_string()).await.expect("it answers").status(), 200);
     }
     (processes, running)
 }

@@ -16,7 +16,9 @@ pub use self::{builder::BalancerBuilder, replicas::Replicas, status::Status, ups
 use self::{explained::Explained, front::Front};
 use crate::{
     Balance, ConnectionStats, Error, Http, HttpEndpoint, Proxy, ProxyRules, ServerConfig, StatusPaths,
-    policy::PolicyKind, server,
+    discovery::{self, Discover},
+    policy::PolicyKind,
+    server,
 };
 
 /// A [`Balance`] over replicas that speak HTTP.
@@ -73,6 +75,15 @@ impl Balancer {
     /// Returns a handle that adds, drains and removes replicas.
     pub fn endpoints(&self) -> Replicas {
         self.replicas.clone()
+    }
+
+    /// Lets a source of your own add and drain replicas, beside the upstreams that the builder was given.
+    pub fn follow(&mut self, source: impl Discover<Endpoint = SocketAddr>) {
+        let replicas = self.replicas.clone();
+        self.tasks.spawn(async move {
+            discovery::follow(source, replicas.endpoints().clone(), |address| replicas.connect(address))
+                .await;
+        });
     }
 
     /// Serves until `shutdown` resolves, then finishes the requests that are under way and returns.

@@ -203,9 +203,9 @@ mod tests {
         Request::post("/predict").body(Body::from("{}")).unwrap()
     }
 
-    fn judge(request: &Request<Body>, endpoint: &Load, result: Result<Response<Body>, Error>) -> Verdict {
+    fn judge(request: &Request<Body>, endpoint: &Load, result: &Result<Response<Body>, Error>) -> Verdict {
         let http = Http::default();
-        http.judge(&http.mark(request), endpoint, &result)
+        http.judge(&http.mark(request), endpoint, result)
     }
 
     fn endpoint() -> Load {
@@ -244,26 +244,26 @@ mod tests {
         ];
         for (result, expected) in cases {
             let shown = format!("{result:?}");
-            assert_eq!(judge(&post(), &endpoint(), result).repeat, expected, "{shown}");
+            assert_eq!(judge(&post(), &endpoint(), &result).repeat, expected, "{shown}");
         }
     }
 
     #[test]
     fn what_was_declared_pure_is_repeated_after_it_was_sent() {
         let endpoint = endpoint();
-        let first = judge(&post(), &endpoint, answer(200, &[(PURE, "?1")]));
+        let first = judge(&post(), &endpoint, &answer(200, &[(PURE, "?1")]));
         assert_eq!(first, Verdict { outcome: Outcome::Success, repeat: Repeat::Never });
         for result in [
             error(ErrorKind::UpstreamReset, Stage::ResponseStarted),
             error(ErrorKind::UpstreamTimeout, Stage::Sent),
             answer(500, &[]),
         ] {
-            assert_eq!(judge(&post(), &endpoint, result).repeat, Repeat::Elsewhere);
+            assert_eq!(judge(&post(), &endpoint, &result).repeat, Repeat::Elsewhere);
         }
         let other = Request::post("/v2/repository/models/a/load").body(Body::empty()).unwrap();
         let result = error(ErrorKind::UpstreamReset, Stage::Sent);
-        assert_eq!(judge(&other, &endpoint, result).repeat, Repeat::Never, "another path was not declared");
-        let declined = judge(&post(), &Load::new(2, NonZeroU16::MIN), answer(500, &[(PURE, "?0")]));
+        assert_eq!(judge(&other, &endpoint, &result).repeat, Repeat::Never, "another path was not declared");
+        let declined = judge(&post(), &Load::new(2, NonZeroU16::MIN), &answer(500, &[(PURE, "?0")]));
         assert_eq!(declined.repeat, Repeat::Never);
     }
 
@@ -272,7 +272,7 @@ mod tests {
         let reset = || error(ErrorKind::UpstreamReset, Stage::Sent);
         for method in ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"] {
             let request = Request::builder().method(method).uri("/x").body(Body::empty()).unwrap();
-            assert_eq!(judge(&request, &endpoint(), reset()).repeat, Repeat::Elsewhere, "{method}");
+            assert_eq!(judge(&request, &endpoint(), &reset()).repeat, Repeat::Elsewhere, "{method}");
         }
         let http = Http::default().assume_pure(&Method::POST, "/predict");
         let verdict = http.judge(&http.mark(&post()), &endpoint(), &reset());
@@ -301,7 +301,7 @@ mod tests {
         ];
         for (result, expected) in cases {
             let shown = format!("{result:?}");
-            assert_eq!(judge(&post(), &endpoint(), result).outcome, expected, "{shown}");
+            assert_eq!(judge(&post(), &endpoint(), &result).outcome, expected, "{shown}");
         }
     }
 
