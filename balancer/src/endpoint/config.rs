@@ -6,7 +6,6 @@ use crate::h1::Limits;
 
 /// Settings of an [`HttpEndpoint`](super::HttpEndpoint).
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct EndpointConfig {
     /// How long a connection may take to be made. Default: 10 s, the replaced system's `proxy_connect_timeout`.
     pub connect_timeout: Duration,

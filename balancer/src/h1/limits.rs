@@ -2,7 +2,6 @@
 
 /// Limits on what comes in over one connection.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct Limits {
     /// The most bytes in a head (start line and fields). Default: 32 KiB for requests, what nginx takes in its
     /// four 8 KiB buffers; 64 KiB for answers, whose cookies may be many.

@@ -13,7 +13,6 @@ use crate::h1::Body;
 
 /// What a proxy may do one way or the other.
 #[derive(Clone, Copy, Debug, Default)]
-#[non_exhaustive]
 pub struct ProxyRules {
     /// What is done with the `X-Forwarded-For` that a request brings along. Default: [`ForwardedFor::Append`].
     pub forwarded_for: ForwardedFor,

@@ -6,7 +6,6 @@ use crate::h1::Limits;
 
 /// Settings of a [`serve`](super::serve)d listener.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct ServerConfig {
     /// Limits on requests. Default: [`Limits::for_requests`].
     pub limits: Limits,

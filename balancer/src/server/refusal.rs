@@ -15,7 +15,7 @@ const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
 ///
 /// The body is JSON for people and programs alike: `{"detail":"…","reason":"no-endpoint"}`. The reason is one of a
 /// few words that do not change, so that *why* needs no guessing.
-pub fn response(error: &Error) -> Response<Body> {
+pub(crate) fn response(error: &Error) -> Response<Body> {
     let status = status(error.kind());
     let text = format!(r#"{{"detail":"{}","reason":"{}"}}"#, error.message(), reason(error.kind()));
     let mut response = Response::new(Body::from(Bytes::from(text)));
@@ -37,7 +37,7 @@ pub fn response(error: &Error) -> Response<Body> {
 }
 
 /// The status that a client gets for an error (RFC 9110 section 15).
-pub fn status(kind: ErrorKind) -> StatusCode {
+pub(crate) fn status(kind: ErrorKind) -> StatusCode {
     use ErrorKind as Kind;
     match kind {
         Kind::BadRequest { status } => status,

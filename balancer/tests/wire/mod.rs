@@ -10,28 +10,31 @@ use martello_balancer::{
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 /// Longer than anything here takes; a test that comes to it has failed.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a replica does with a request that it has read.
 #[derive(Clone, Copy, Debug)]
-pub enum Reply {
+pub(crate) enum Reply {
     /// Answers and waits for the next request.
     Answer(&'static [u8]),
     /// Answers and closes.
     AnswerAndClose(&'static [u8]),
+    /// Answers, and closes when it is told to.
+    AnswerThenClose(&'static [u8]),
     /// Says nothing.
     Silence,
 }
 
 /// A replica that answers every request in the same way and remembers what it was asked.
-pub struct Replica {
-    pub address: SocketAddr,
+pub(crate) struct Replica {
+    pub(crate) address: SocketAddr,
     heard: Arc<Mutex<Heard>>,
+    closing: Arc<Notify>,
     accepting: JoinHandle<()>,
 }
 
@@ -43,37 +46,43 @@ struct Heard {
 }
 
 impl Replica {
-    pub async fn start(reply: Reply) -> Self {
+    pub(crate) async fn start(reply: Reply) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let heard = Arc::new(Mutex::new(Heard::default()));
-        let shared = Arc::clone(&heard);
+        let closing = Arc::new(Notify::new());
+        let (shared, told) = (Arc::clone(&heard), Arc::clone(&closing));
         let accepting = tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 shared.lock().unwrap().connections += 1;
-                tokio::spawn(answer_all(stream, reply, Arc::clone(&shared)));
+                tokio::spawn(answer_all(stream, reply, Arc::clone(&shared), Arc::clone(&told)));
             }
         });
-        Self { address, heard, accepting }
+        Self { address, heard, closing, accepting }
     }
 
     /// Every request so far, whole.
-    pub fn requests(&self) -> Vec<String> {
+    pub(crate) fn requests(&self) -> Vec<String> {
         self.heard.lock().unwrap().requests.clone()
     }
 
-    pub fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.heard.lock().unwrap().connections
     }
 
+    /// Closes connections that wait for it.
+    pub(crate) fn close_all(&self) {
+        self.closing.notify_one();
+    }
+
     /// Waits until so many connections were closed by the other side.
-    pub async fn closed(&self, count: usize) {
+    pub(crate) async fn closed(&self, count: usize) {
         until(|| self.heard.lock().unwrap().closed >= count).await;
     }
 
     /// Waits until so many requests have come.
-    pub async fn asked(&self, count: usize) {
+    pub(crate) async fn asked(&self, count: usize) {
         until(|| self.heard.lock().unwrap().requests.len() >= count).await;
     }
 }
@@ -84,16 +93,20 @@ impl Drop for Replica {
     }
 }
 
-async fn answer_all(mut stream: TcpStream, reply: Reply, heard: Arc<Mutex<Heard>>) {
+async fn answer_all(mut stream: TcpStream, reply: Reply, heard: Arc<Mutex<Heard>>, told: Arc<Notify>) {
     let mut buffer = Vec::new();
     while let Some(request) = read_message(&mut stream, &mut buffer).await {
         heard.lock().unwrap().requests.push(request);
         let (answer, ends) = match reply {
             Reply::Answer(answer) => (answer, false),
-            Reply::AnswerAndClose(answer) => (answer, true),
+            Reply::AnswerAndClose(answer) | Reply::AnswerThenClose(answer) => (answer, true),
             Reply::Silence => (&b""[..], false),
         };
-        if stream.write_all(answer).await.is_err() || ends {
+        let failed = stream.write_all(answer).await.is_err();
+        if let Reply::AnswerThenClose(_) = reply {
+            told.notified().await;
+        }
+        if failed || ends {
             return;
         }
     }
@@ -101,7 +114,7 @@ async fn answer_all(mut stream: TcpStream, reply: Reply, heard: Arc<Mutex<Heard>
 }
 
 /// Waits for a condition that other tasks bring about.
-pub async fn until(condition: impl Fn() -> bool) {
+pub(crate) async fn until(condition: impl Fn() -> bool) {
     let met = async {
         while !condition() {
             tokio::task::yield_now().await;
@@ -111,7 +124,7 @@ pub async fn until(condition: impl Fn() -> bool) {
 }
 
 /// Reads one message: a head, and a body by its length or its chunks. `None` at the end of the connection.
-pub async fn read_message(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<String> {
+pub(crate) async fn read_message(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<String> {
     loop {
         if let Some(length) = message_length(buffer) {
             return Some(String::from_utf8_lossy(&buffer.drain(..length).collect::<Vec<_>>()).into_owned());
@@ -138,19 +151,19 @@ fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
 }
 
 /// A proxy in front of one endpoint.
-pub struct Front {
-    pub address: SocketAddr,
-    pub stats: ConnectionStats,
+pub(crate) struct Front {
+    pub(crate) address: SocketAddr,
+    pub(crate) stats: ConnectionStats,
     shutdown: Option<oneshot::Sender<()>>,
     serving: JoinHandle<()>,
 }
 
 impl Front {
-    pub async fn start(replica: SocketAddr) -> Self {
+    pub(crate) async fn start(replica: SocketAddr) -> Self {
         Self::with(replica, ServerConfig::default(), EndpointConfig::default()).await
     }
 
-    pub async fn with(replica: SocketAddr, server: ServerConfig, endpoint: EndpointConfig) -> Self {
+    pub(crate) async fn with(replica: SocketAddr, server: ServerConfig, endpoint: EndpointConfig) -> Self {
         let endpoint = HttpEndpoint::new(replica, endpoint);
         let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
@@ -165,12 +178,12 @@ impl Front {
     }
 
     /// Asks for the end.
-    pub fn shut_down(&mut self) {
+    pub(crate) fn shut_down(&mut self) {
         self.shutdown.take().expect("it is asked once").send(()).expect("it is serving");
     }
 
     /// Waits for the end.
-    pub async fn ended(&mut self) {
+    pub(crate) async fn ended(&mut self) {
         timeout(PATIENCE, &mut self.serving).await.expect("it ends").expect("it does not panic");
     }
 }
@@ -182,35 +195,35 @@ impl Drop for Front {
 }
 
 /// A client that says exactly what it is told to.
-pub struct Client {
-    pub stream: TcpStream,
+pub(crate) struct Client {
+    pub(crate) stream: TcpStream,
     buffer: Vec<u8>,
 }
 
 impl Client {
-    pub async fn connect(address: SocketAddr) -> Self {
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
         stream.set_nodelay(true).unwrap();
         Self { stream, buffer: Vec::new() }
     }
 
-    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).await.unwrap();
     }
 
     /// The next answer, whole; `None` when the connection ended before it.
-    pub async fn answer(&mut self) -> Option<String> {
+    pub(crate) async fn answer(&mut self) -> Option<String> {
         timeout(PATIENCE, read_message(&mut self.stream, &mut self.buffer)).await.expect("there is an answer")
     }
 
     /// Sends a request and returns its answer.
-    pub async fn ask(&mut self, request: impl AsRef<[u8]>) -> String {
+    pub(crate) async fn ask(&mut self, request: impl AsRef<[u8]>) -> String {
         self.send(request).await;
         self.answer().await.expect("the connection lives")
     }
 
     /// Everything up to the end of the connection, and whether the end was clean.
-    pub async fn rest(&mut self) -> (String, bool) {
+    pub(crate) async fn rest(&mut self) -> (String, bool) {
         let mut bytes = std::mem::take(&mut self.buffer);
         let read = timeout(PATIENCE, self.stream.read_to_end(&mut bytes)).await.expect("the connection ends");
         (String::from_utf8_lossy(&bytes).into_owned(), read.is_ok())
@@ -218,11 +231,11 @@ impl Client {
 }
 
 /// An answer's status code.
-pub fn status(answer: &str) -> u16 {
+pub(crate) fn status(answer: &str) -> u16 {
     answer.get(9..12).and_then(|code| code.parse().ok()).unwrap_or_else(|| panic!("no status in {answer:?}"))
 }
 
 /// A message's body.
-pub fn body(message: &str) -> &str {
+pub(crate) fn body(message: &str) -> &str {
     message.split_once("\r\n\r\n").expect("there is a head").1
 }

@@ -6,7 +6,6 @@ use std::pin::pin;
 use std::task::{Context, Poll, ready};
 
 use http::{Request, Response};
-use socket2::SockRef;
 use tower::Service;
 
 use super::client_body::Lent;
@@ -14,6 +13,7 @@ use super::{Asked, Connection, Over};
 use crate::error::{Error, ErrorKind};
 use crate::h1::{Body, Expect, Failure, Framing, Persistence, encode_response};
 use crate::server::drain::Stage;
+use crate::server::refusal;
 
 /// How much of the next requests is read while one is being answered. Enough to see the end of a connection behind
 /// a few pipelined heads; what is beyond waits in the kernel, whose window slows the client down.
@@ -86,26 +86,48 @@ impl Connection {
     }
 
     /// Writes an answer; an error means that it was the connection's last.
+    ///
+    /// An answer whose body fails before anything of it was sent becomes a refusal that says so.
     pub(super) async fn reply(
         &mut self,
-        mut response: Response<Body>,
+        response: Response<Body>,
         asked: Asked,
         mut persistence: Persistence,
         mut lent: Option<Lent>,
     ) -> Result<(), Over> {
-        poll_fn(|cx| Poll::Ready(self.poll_home(cx, &mut lent))).await;
+        let framing = self.start(response, asked, &mut persistence, &mut lent).await;
+        let written = poll_fn(|cx| self.poll_reply(cx, &mut lent)).await;
+        match written {
+            Err(Failure::Body(error))
+                if self.outgoing.sent() == 0 && error.kind() != ErrorKind::ClientGone =>
+            {
+                let framing = self.start(refusal::response(&error), asked, &mut persistence, &mut lent).await;
+                let written = poll_fn(|cx| self.poll_reply(cx, &mut lent)).await;
+                self.conclude(written, framing, persistence, lent).await
+            }
+            written => self.conclude(written, framing, persistence, lent).await,
+        }
+    }
+
+    async fn start(
+        &mut self,
+        mut response: Response<Body>,
+        asked: Asked,
+        persistence: &mut Persistence,
+        lent: &mut Option<Lent>,
+    ) -> Framing {
+        poll_fn(|cx| Poll::Ready(self.poll_home(cx, lent))).await;
         if lent.is_some() || self.drain.stage() >= Stage::LastAnswers {
-            persistence = Persistence::Close;
+            *persistence = Persistence::Close;
         }
         let body = mem::take(response.body_mut());
         let interim = self.take_begun_interim();
         let out = self.outgoing.head();
         out.extend_from_slice(interim);
-        let framing = encode_response(out, &response, &body, asked, &mut persistence);
+        let framing = encode_response(out, &response, &body, asked, persistence);
         self.outgoing.start(framing, body);
         self.alarm.clear();
-        let written = poll_fn(|cx| self.poll_reply(cx, &mut lent)).await;
-        self.conclude(written, framing, persistence, lent).await
+        framing
     }
 
     fn poll_reply(&mut self, cx: &mut Context<'_>, lent: &mut Option<Lent>) -> Poll<Result<(), Failure>> {
@@ -155,9 +177,6 @@ impl Connection {
     /// end of the connection is the end of the body, only a reset tells.
     fn abort(&mut self, failure: &Failure, framing: Framing) {
         tracing::debug!(?failure, "an answer was cut off");
-        if framing == Framing::UntilClose {
-            // Without it the connection still closes; there is nobody to tell.
-            let _ = SockRef::from(self.writer.as_ref()).set_linger(Some(std::time::Duration::ZERO));
-        }
+        self.resets = framing == Framing::UntilClose;
     }
 }

@@ -10,8 +10,10 @@ mod next;
 
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{Request, Response, Version};
+use socket2::SockRef;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
@@ -50,6 +52,8 @@ pub(super) struct Connection {
     drain: DrainListener,
     count: ConnectionCount,
     config: Arc<ServerConfig>,
+    /// Whether the connection ends with a reset.
+    resets: bool,
 }
 
 impl Connection {
@@ -71,11 +75,26 @@ impl Connection {
             drain,
             count,
             config,
+            resets: false,
         }
     }
 
     /// Serves requests until either side has had enough.
-    pub(super) async fn run<S>(mut self, mut service: S)
+    pub(super) async fn run<S>(mut self, service: S)
+    where
+        S: Service<Request<Body>, Response = Response<Body>>,
+        S::Error: Into<Error>,
+    {
+        self.serve(service).await;
+        if self.resets {
+            // Closing with a linger time of zero is a reset; dropping the sending half would end it politely first.
+            // If the option cannot be set, the connection still closes, and there is nobody to tell.
+            let _ = SockRef::from(self.writer.as_ref()).set_linger(Some(Duration::ZERO));
+            self.writer.forget();
+        }
+    }
+
+    async fn serve<S>(&mut self, mut service: S)
     where
         S: Service<Request<Body>, Response = Response<Body>>,
         S::Error: Into<Error>,

@@ -1,0 +1,223 @@
+//! A request that two recipients could understand differently reaches no replica.
+
+mod wire;
+
+use std::time::Duration;
+
+use martello_balancer::{EndpointConfig, ServerConfig};
+use proptest::prelude::*;
+use wire::{Client, Front, Replica, Reply, status};
+
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+
+/// A raw request, the status that it deserves and the section that says so.
+const CASES: &[(&str, u16, &str)] = &[
+    // Host.
+    ("GET / HTTP/1.1\r\n\r\n", 400, "RFC 9112 3.2"),
+    ("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400, "RFC 9112 3.2"),
+    ("GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", 400, "RFC 9112 3.2"),
+    ("GET / HTTP/1.1\r\nHost: u:p@a\r\n\r\n", 400, "RFC 9110 4.2.4"),
+    ("GET / HTTP/1.1\r\nHost: \r\n\r\n", 400, "RFC 9110 4.2.1"),
+    ("GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n", 400, "RFC 9112 3.2.2"),
+    ("GET http://a/ HTTP/1.1\r\n\r\n", 400, "RFC 9112 3.2"),
+    // Target and method.
+    ("CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n", 405, "RFC 9110 9.3.6"),
+    ("GET a:80 HTTP/1.1\r\nHost: a\r\n\r\n", 400, "RFC 9112 3.2.3"),
+    ("GET * HTTP/1.1\r\nHost: a\r\n\r\n", 400, "RFC 9112 3.2.4"),
+    ("GET /#fragment HTTP/1.1\r\nHost: a\r\n\r\n", 400, "RFC 9112 3.2.1"),
+    ("GET /a b HTTP/1.1\r\nHost: a\r\n\r\n", 400, "RFC 9112 3.2"),
+    ("G@T / HTTP/1.1\r\nHost: a\r\n\r\n", 400, "RFC 9110 9.1"),
+    // Versions.
+    ("GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505, "RFC 9110 15.6.6"),
+    ("GET / HTTP/1.1x\r\nHost: a\r\n\r\n", 400, "RFC 9112 2.3"),
+    ("GET / http/1.1\r\nHost: a\r\n\r\n", 400, "RFC 9112 2.3"),
+    // Lines and fields.
+    ("GET / HTTP/1.1\nHost: a\n\n", 400, "RFC 9112 2.2"),
+    ("GET / HTTP/1.1\r\nHost: a\r\nX: b\rc\r\n\r\n", 400, "RFC 9112 2.2"),
+    ("GET / HTTP/1.1\r\nHost: a\r\nX: b\n\r\n", 400, "RFC 9112 2.2"),
+    ("\r\n\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400, "RFC 9112 2.2"),
+    ("GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400, "RFC 9112 5.1"),
+    ("GET / HTTP/1.1\r\n Host: a\r\n\r\n", 400, "RFC 9112 2.2"),
+    ("GET / HTTP/1.1\r\nHost: a\r\nX: b\r\n c\r\n\r\n", 400, "RFC 9112 5.2"),
+    ("GET / HTTP/1.1\r\nHost: a\r\nX: b\0c\r\n\r\n", 400, "RFC 9110 5.5"),
+    ("GET / HTTP/1.1\r\nHost: a\r\nX\r\n\r\n", 400, "RFC 9112 5"),
+    // Framing.
+    (
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        400,
+        "RFC 9112 6.3",
+    ),
+    (
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n",
+        400,
+        "RFC 9112 6.3",
+    ),
+    ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx", 400, "RFC 9112 6.3"),
+    ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 1\r\n\r\nx", 400, "RFC 9112 6.3"),
+    ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\nx", 400, "RFC 9110 8.6"),
+    ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0x1\r\n\r\nx", 400, "RFC 9110 8.6"),
+    ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n", 400, "RFC 9110 8.6"),
+    ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501, "RFC 9112 6.1"),
+    ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, chunked\r\n\r\n", 501, "RFC 9112 6.1"),
+    (
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+        400,
+        "RFC 9112 6.1",
+    ),
+    ("POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", 400, "RFC 9112 6.1"),
+    ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", 400, "RFC 9112 7.1"),
+    ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\nx\r\n", 400, "RFC 9112 7.1"),
+    ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nxy\r\n", 400, "RFC 9112 7.1"),
+    ("TRACE / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx", 400, "RFC 9110 9.3.8"),
+    // Limits and expectations.
+    ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10485761\r\n\r\n", 413, "RFC 9110 15.5.14"),
+    ("GET / HTTP/1.1\r\nHost: a\r\nExpect: the-unexpected\r\n\r\n", 417, "RFC 9110 10.1.1"),
+];
+
+#[tokio::test]
+async fn each_rule_has_its_status_and_ends_the_connection() {
+    let replica = Replica::start(Reply::Answer(OK)).await;
+    let front = Front::start(replica.address).await;
+    for (request, expected, section) in CASES {
+        let mut client = Client::connect(front.address).await;
+        // What follows must not be taken for a request of its own.
+        client.send([request, "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"].concat()).await;
+        let (answer, clean) = client.rest().await;
+        let shown = request.escape_debug();
+        assert_eq!(status(&answer), *expected, "{section}: {shown}");
+        assert!(clean, "{section}: the answer must not be lost in a reset: {shown}");
+        assert_eq!(
+            answer.matches("\r\ncontent-length: ").count(),
+            1,
+            "{section}: one answer, then the end: {shown}"
+        );
+        assert!(answer.contains("\r\nconnection: close\r\n"), "{section}: {shown}");
+        assert!(answer.contains("\"reason\":\""), "{section}: it says why: {shown}");
+    }
+    assert_eq!(replica.requests(), [""; 0], "nothing of them reaches a replica");
+}
+
+#[tokio::test]
+async fn heads_past_a_limit_are_refused_before_they_end() {
+    let replica = Replica::start(Reply::Answer(OK)).await;
+    let front = Front::start(replica.address).await;
+    let long = "a".repeat(40_000);
+    let many = "x: y\r\n".repeat(101);
+    let cases = [
+        (format!("GET /{long}"), 414),
+        (format!("GET / HTTP/1.1\r\nHost: a\r\nx: {long}"), 431),
+        (format!("GET / HTTP/1.1\r\nHost: a\r\n{many}\r\n"), 431),
+    ];
+    for (request, expected) in cases {
+        let mut client = Client::connect(front.address).await;
+        client.send(request).await;
+        let (answer, clean) = client.rest().await;
+        assert_eq!((status(&answer), clean), (expected, true));
+    }
+    assert_eq!(replica.requests(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_body_that_grows_past_the_limit_is_a_413() {
+    let replica = Replica::start(Reply::Answer(OK)).await;
+    let front = Front::start(replica.address).await;
+    let mut client = Client::connect(front.address).await;
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+    let chunk = format!("{:x}\r\n{}\r\n", 1 << 20, "a".repeat(1 << 20));
+    for _ in 0..11 {
+        client.send(&chunk).await;
+    }
+    let (answer, clean) = client.rest().await;
+    assert_eq!((status(&answer), clean), (413, true));
+    assert_eq!(replica.requests(), [""; 0], "no whole request was passed on");
+}
+
+/// What the strictness must not break: forms that RFC 9112 allows.
+#[tokio::test]
+async fn unusual_but_valid_requests_pass() {
+    let replica = Replica::start(Reply::Answer(OK)).await;
+    let front = Front::start(replica.address).await;
+    let cases = [
+        ("\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTTP/1.1"),
+        ("GET http://A:80/x?y HTTP/1.1\r\nHost: a:80\r\n\r\n", "GET /x?y HTTP/1.1"),
+        ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "OPTIONS * HTTP/1.1"),
+        ("OPTIONS http://a HTTP/1.1\r\nHost: a\r\n\r\n", "OPTIONS * HTTP/1.1"),
+        ("BREW /pot HTTP/1.1\r\nHost:\ta \t\r\nX:\r\n\r\n", "BREW /pot HTTP/1.1"),
+        (
+            "GET //x/../y%00?a[]={b|c} HTTP/1.1\r\nHost: [::1]:80\r\n\r\n",
+            "GET //x/../y%00?a[]={b|c} HTTP/1.1",
+        ),
+        ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: CHUNKED\r\n\r\n0\r\n\r\n", "POST / HTTP/1.1"),
+    ];
+    for (request, expected) in cases {
+        let mut client = Client::connect(front.address).await;
+        assert_eq!(status(&client.ask(request).await), 200, "{}", request.escape_debug());
+        assert_eq!(replica.requests().pop().unwrap().lines().next(), Some(expected));
+    }
+}
+
+/// A request built from pieces that are each right or wrong.
+fn mutated() -> impl Strategy<Value = String> {
+    let line = prop::sample::select(vec![
+        "GET / HTTP/1.1",
+        "POST /a HTTP/1.1",
+        "POST / HTTP/1.0",
+        "GET  / HTTP/1.1",
+    ]);
+    let end = prop::sample::select(vec!["\r\n", "\r\n", "\r\n", "\n", "\r", "\r\n ", "\0\r\n"]);
+    let field = prop::sample::select(vec![
+        "Host: a",
+        "Content-Length: 3",
+        "Content-Length: 0",
+        "Content-Length : 3",
+        "Content-Length: 3,3",
+        "Transfer-Encoding: chunked",
+        "Transfer-Encoding: xchunked",
+        "Transfer-Encoding\t: chunked",
+        "Connection: content-length, host",
+        "X: y",
+        "",
+    ]);
+    let body = prop::sample::select(vec![
+        "",
+        "abc",
+        "3\r\nabc\r\n0\r\n\r\n",
+        "0\r\n\r\n",
+        "GET /smuggled HTTP/1.1\r\n",
+    ]);
+    (line, prop::collection::vec((field, end), 0..6), body).prop_map(|(line, fields, body)| {
+        let fields: String = fields.into_iter().map(|(field, end)| format!("{field}{end}")).collect();
+        format!("{line}\r\nHost: a\r\n{fields}\r\n{body}")
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever comes: each request that reaches the replica was answered, in number and in order, and each of them
+    /// is one that a strict reader finds whole.
+    #[test]
+    fn no_request_is_split_or_joined(request in mutated()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let replica = Replica::start(Reply::Answer(OK)).await;
+            // Some of them promise more than comes: the server need not wait for it for long.
+            let soon = Duration::from_millis(50);
+            let server = ServerConfig { head_timeout: soon, body_pause: soon, ..ServerConfig::default() };
+            let front = Front::with(replica.address, server, EndpointConfig::default()).await;
+            let mut client = Client::connect(front.address).await;
+            client.send([&request, "\r\n\r\nGET /end HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"].concat()).await;
+            let (answers, _) = client.rest().await;
+            let passed = answers.matches("HTTP/1.1 200 OK").count();
+            let requests = replica.requests();
+            assert_eq!(requests.len(), passed, "{} {requests:?}", request.escape_debug());
+            for forwarded in requests {
+                let head = forwarded.split("\r\n\r\n").next().unwrap().to_ascii_lowercase();
+                let framings = head.matches("\r\ncontent-length:").count() + head.matches("\r\ntransfer-encoding:").count();
+                assert!(framings <= 1, "{head}");
+                assert_eq!(head.matches("\r\nhost:").count(), 1, "{head}");
+                assert!(!head.contains("\r\nconnection:"), "{head}");
+            }
+        });
+    }
+}
