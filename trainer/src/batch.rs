@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind};
 
 impl Dataset {
     /// Returns the signature of a model that learns from these data: a double or a text per column, optional where a cell
-    /// is missing, and the target as output.
+    /// [may be missing](Feature::is_optional), and the target as output.
     ///
     /// # Errors
     /// [`ErrorKind::Model`] if the model's contract cannot say it.
@@ -53,7 +53,7 @@ fn column(feature: &Feature) -> Column {
         Values::Numbers(_) => Column::double(feature.name()),
         Values::Texts(_) => Column::string(feature.name()),
     };
-    if feature.has_missing_cells() { column.optional() } else { column }
+    if feature.is_optional() { column.optional() } else { column }
 }
 
 fn cell(feature: &Feature, row: usize) -> Cell<'_> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use martello_model_core::Error;
 use martello_model_core::engine::{Engine, LinearRegression, LogisticRegression};
+use ndarray::{Axis, Slice};
 
 use crate::fit::linear::LinearFit;
 use crate::fit::logistic::LogisticFit;
@@ -34,6 +35,12 @@ pub(crate) fn logistic(fit: &LogisticFit, classes: &[Arc<str>]) -> Result<Engine
             let coefficients: Vec<f64> = fit.params().t().iter().copied().collect();
             LogisticRegression::new(classes, coefficients, fit.intercept().to_vec())
         }
+        LogisticFit::Continued(parameters) => {
+            let features = parameters.nrows() - 1;
+            let coefficients: Vec<f64> =
+                parameters.slice_axis(Axis(0), Slice::from(..features)).t().iter().copied().collect();
+            LogisticRegression::new(classes, coefficients, parameters.row(features).to_vec())
+        }
     };
     engine.map(Engine::Logistic)
 }
@@ -43,7 +50,7 @@ mod tests {
     use linfa::traits::Predict;
     use martello_model_core::preprocessing::Encoder;
     use martello_model_core::{Batch, Column, Model, NativeModel, Predictions, Probabilities, Signature};
-    use ndarray::{Array2, Axis};
+    use ndarray::Array2;
     use proptest::prelude::*;
 
     use super::*;

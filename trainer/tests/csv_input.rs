@@ -4,6 +4,8 @@ use std::io::{self, Read};
 
 use martello_trainer::{CsvLimits, CsvOptions, Dataset, ErrorKind, TargetValues, Values};
 
+use proptest::prelude::*;
+
 fn read(csv: &str) -> Result<Dataset, martello_trainer::Error> {
     Dataset::from_csv(csv.as_bytes(), &CsvOptions::new("y"))
 }
@@ -160,4 +162,28 @@ fn missing_markers_can_be_chosen() {
     assert!(
         matches!(data.features()[0].values(), Values::Numbers(x) if x[0].is_nan() && x[1] == 2.0 && x[2].is_nan())
     );
+}
+
+proptest! {
+    #[test]
+    fn no_file_whatever_is_in_it_makes_the_reader_panic(csv in "(y|x|1|2.5|NA|abc|é|,|,|\"|\r?\n|\n| ){0,60}") {
+        match read(&csv) {
+            Ok(data) => prop_assert!(data.rows() > 0 && !data.features().is_empty()),
+            Err(error) => prop_assert!(error.is_callers_fault(), "{}", error),
+        }
+    }
+
+    #[test]
+    fn numbers_come_out_as_they_went_in(rows in prop::collection::vec((any::<f64>(), any::<f64>()), 1..20)) {
+        let finite = |(x, y): &&(f64, f64)| x.is_finite() && y.is_finite();
+        let rows: Vec<(f64, f64)> = rows.iter().filter(finite).copied().collect();
+        prop_assume!(!rows.is_empty());
+        let csv: String = rows.iter().map(|(x, y)| format!("{x},{y:e}\n")).collect();
+        let data = read(&format!("x,y\n{csv}")).unwrap();
+        let Values::Numbers(x) = data.features()[0].values() else { panic!("numbers") };
+        let TargetValues::Numbers(y) = data.target().values() else { panic!("numbers") };
+        for ((x, y), (x_in, y_in)) in x.iter().zip(y).zip(&rows) {
+            prop_assert_eq!((x.to_bits(), y.to_bits()), (x_in.to_bits(), y_in.to_bits()));
+        }
+    }
 }

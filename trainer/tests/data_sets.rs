@@ -136,3 +136,16 @@ fn one_row_cannot_be_split() {
     let error = SplitParams::default().check().unwrap().split(&data).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidData);
 }
+
+#[test]
+fn a_part_has_the_columns_of_the_whole() {
+    let penguins = Dataset::penguins();
+    // The only rows without measurements are 3 and 271.
+    let part = penguins.select(&[0, 1, 2]);
+    assert!(part.features()[1].is_optional());
+    let required =
+        |data: &Dataset| data.signature().unwrap().inputs().iter().map(|c| c.required).collect::<Vec<_>>();
+    assert_eq!(required(&part), required(&penguins));
+    assert_eq!(required(&part), [true, false, false, false, false, false, true]);
+    assert!(part.to_batch(&penguins.signature().unwrap()).is_ok());
+}

@@ -80,7 +80,8 @@ async fn names_that_the_registry_refuses_leave_no_run_behind() {
 async fn artifacts_that_cannot_be_written_fail_the_run_and_the_next_one_succeeds() {
     let world = embedded().await;
     let artifacts = world.folder.path().join("registry/artifacts");
-    std::fs::remove_dir_all(&artifacts).unwrap_or_default();
+    let aside = world.folder.path().join("aside");
+    std::fs::rename(&artifacts, &aside).unwrap();
     // A file where the folder should be: unlike permissions it stops the superuser as well.
     std::fs::write(&artifacts, "in the way").unwrap();
     let job = TrainingJob::from_dataset("line", line(1.0));
@@ -89,6 +90,7 @@ async fn artifacts_that_cannot_be_written_fail_the_run_and_the_next_one_succeeds
     assert!(world.load("models:/line/Production").await.is_err());
 
     std::fs::remove_file(&artifacts).unwrap();
+    std::fs::rename(&aside, &artifacts).unwrap();
     job.run(&world.registry).await.unwrap();
     assert!(world.load("models:/line/Production").await.is_ok());
     let mut statuses: Vec<_> = world.runs("line").await.into_iter().map(|run| run.status.as_str()).collect();

@@ -146,6 +146,47 @@ fn binary_logistic_regression_tells_the_sex() {
 }
 
 #[test]
+fn outliers_do_not_keep_a_multinomial_fit_from_its_minimum() {
+    // X, y = make_regression(n_samples=600, n_features=3, noise=0.1, random_state=42); X = X**5
+    // l = np.where(y < -40, "low", np.where(y < 40, "mid", "high"))
+    // LogisticRegression(C=1.0, tol=1e-12, solver="newton-cholesky").fit(StandardScaler().fit_transform(X), l)
+    let data = MakeRegression { rows: 600, ..MakeRegression::default() }.generate().unwrap().dataset;
+    let features = data.features().iter().map(|feature| {
+        let Values::Numbers(x) = feature.values() else { panic!("numbers") };
+        Feature::numbers(feature.name(), x.iter().map(|x| x.powi(5)).collect())
+    });
+    let TargetValues::Numbers(y) = data.target().values() else { panic!("numbers") };
+    let label = |y: &f64| {
+        if *y < -40.0 {
+            "low"
+        } else if *y < 40.0 {
+            "mid"
+        } else {
+            "high"
+        }
+    };
+    let labels = y.iter().map(|y| label(y).into()).collect();
+    let data = Dataset::new(features.collect(), Target::labels("size", labels)).unwrap();
+
+    let model = Algorithm::LogisticRegression(Logistic::default()).fit(&data).unwrap();
+    let Engine::Logistic(engine) = model.engine() else { panic!("a logistic regression") };
+    #[rustfmt::skip]
+    let expected = [
+        4.736910842206451, 2.083081934944276, 0.6287515602973075,
+        -4.377418788504679, -2.533644181737062, -0.3917969970539458,
+        -0.359492053701771, 0.4505622467927902, -0.236954563243368,
+    ];
+    for (got, expected) in engine.coefficients().iter().zip(expected) {
+        assert!((got - expected).abs() < 1e-5, "{got} instead of {expected}");
+    }
+    let Evaluation::Classification { accuracy, log_loss, .. } = Evaluation::of(&model, &data).unwrap() else {
+        panic!("a classification")
+    };
+    close(accuracy, 0.6716666666666666, 1e-14);
+    close(log_loss, 0.7942949760905551, 1e-7);
+}
+
+#[test]
 fn swapping_the_names_of_two_classes_swaps_their_probabilities() {
     // linfa's positive class is the more frequent one, whatever the order of the names.
     let x: Vec<f64> = (0..20).map(f64::from).collect();

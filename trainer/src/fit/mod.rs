@@ -2,6 +2,7 @@
 
 pub(crate) mod linear;
 pub(crate) mod logistic;
+mod softmax;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -46,24 +47,15 @@ impl Algorithm {
     /// # Errors
     /// As [`fit`](Self::fit).
     pub fn fit_within(&self, train: &Dataset, limits: &FitLimits) -> Result<NativeModel, Error> {
-        self.fit_signature(train, &train.signature()?, limits)
-    }
-
-    /// Fits with a given signature: which columns are optional is known from all rows, not from the training part.
-    pub(crate) fn fit_signature(
-        &self,
-        train: &Dataset,
-        signature: &Arc<Signature>,
-        limits: &FitLimits,
-    ) -> Result<NativeModel, Error> {
+        let signature = train.signature()?;
         let (encoder, engine) = match (self, train.target().values()) {
-            (Self::LinearRegression, TargetValues::Numbers(y)) => fit_linear(train, y, signature, limits)?,
+            (Self::LinearRegression, TargetValues::Numbers(y)) => fit_linear(train, y, &signature, limits)?,
             (Self::LogisticRegression(params), TargetValues::Labels(y)) => {
-                fit_logistic(train, y, signature, params, limits)?
+                fit_logistic(train, y, &signature, params, limits)?
             }
             (_, values) => return Err(unsuited(self, train.target(), values)),
         };
-        NativeModel::new(Arc::clone(signature), encoder, engine).map_err(not_assembled)
+        NativeModel::new(signature, encoder, engine).map_err(not_assembled)
     }
 }
 

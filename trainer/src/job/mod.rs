@@ -8,6 +8,7 @@ mod source;
 mod utc;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use martello_registry_client::{Registry, Stage};
 
@@ -110,7 +111,7 @@ impl TrainingJob {
 
     /// Learns the target of a data set in memory.
     pub fn from_dataset(model: impl Into<String>, dataset: Dataset) -> Self {
-        Self::new(model, Source::Memory(dataset))
+        Self::new(model, Source::Memory(Arc::new(dataset)))
     }
 
     fn new(model: impl Into<String>, source: Source) -> Self {

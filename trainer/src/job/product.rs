@@ -1,9 +1,7 @@
 //! The part of a job that computes: from the source to the files of a model folder. Blocking, no registry.
 
-use std::sync::Arc;
-
 use martello_model_core::flavor::{self, SaveOptions};
-use martello_model_core::{Batch, NativeModel, Signature};
+use martello_model_core::{Batch, Model, NativeModel};
 use martello_registry_client::{RunBatch, Timestamp};
 
 use super::{FinalFit, TrainingJob, utc};
@@ -27,17 +25,16 @@ pub(super) struct Product {
 pub(super) fn make(job: &TrainingJob, run_id: &str, now: Timestamp) -> Result<Product, Error> {
     let data = job.source.load()?;
     let algorithm = job.algorithm.unwrap_or_else(|| Algorithm::for_target(data.target().values()));
-    let signature = data.signature()?;
     let parts = job.split.split(&data)?;
-    let judged = algorithm.fit_signature(&parts.train, &signature, &job.limits)?;
+    let judged = algorithm.fit_within(&parts.train, &job.limits)?;
     let evaluation = Evaluation::of(&judged, &parts.test)?;
     let model = match job.final_fit {
         FinalFit::TrainRows => judged,
-        FinalFit::AllRows => algorithm.fit_signature(&data, &signature, &job.limits)?,
+        FinalFit::AllRows => algorithm.fit_within(&data, &job.limits)?,
     };
-    let example = parts.train.select(&[0]).to_batch(&signature)?;
+    let example = parts.train.select(&[0]).to_batch(model.signature())?;
     let files = folder(&model, example, run_id, now)?;
-    let record = record(job, &algorithm, &parts, &signature, &evaluation);
+    let record = record(job, &algorithm, &parts, &evaluation);
     tracing::info!(model = job.model, algorithm = algorithm.name(), rows = data.rows(), %evaluation, "trained");
     Ok(Product { record, files, evaluation })
 }
@@ -65,17 +62,11 @@ fn folder(
     Ok(files.into_iter().collect())
 }
 
-fn record(
-    job: &TrainingJob,
-    algorithm: &Algorithm,
-    parts: &TrainTest,
-    signature: &Arc<Signature>,
-    evaluation: &Evaluation,
-) -> RunBatch {
+fn record(job: &TrainingJob, algorithm: &Algorithm, parts: &TrainTest, evaluation: &Evaluation) -> RunBatch {
     let mut record = RunBatch::new()
         .param("train_size", parts.train.rows())
         .param("test_size", parts.test.rows())
-        .param("n_features", signature.inputs().len())
+        .param("n_features", parts.train.features().len())
         .param("model_type", algorithm.name())
         .tag("martello.final_fit", final_fit_name(job.final_fit))
         .tag("martello.task", task_name(&parts.train));
