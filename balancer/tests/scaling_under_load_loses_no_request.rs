@@ -28,7 +28,7 @@ impl Discover for Told {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn scaling_from_one_to_three_to_one_other_loses_nothing() {
-    let mut replicas = vec![Replica::start(), Replica::start(), Replica::start()];
+    let mut replicas = [Replica::start(), Replica::start(), Replica::start()];
     let addresses: Vec<SocketAddr> = replicas.iter().map(|replica| replica.address).collect();
     let (tell, told) = mpsc::channel(1);
     let mut balancer = Balancer::builder().listen("127.0.0.1:0").bind().await.unwrap();
