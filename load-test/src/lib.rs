@@ -24,8 +24,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use failure::FailureKind;
 pub use http::Method;
 pub use plan::{
-    DEFAULT_RUN_TIME, DEFAULT_SPAWN_RATE, DEFAULT_THINK_TIME, DEFAULT_USERS, Limits, MIN_STATISTICS, Plan,
-    PlanBuilder, Step,
+    DEFAULT_RUN_TIME, DEFAULT_SPAWN_RATE, DEFAULT_THINK_TIME, DEFAULT_USERS, Limits, Plan, PlanBuilder, Step,
 };
 pub use preflight::Preflight;
 pub use record::{EndpointCounts, Latencies, RequestStatistics, Statistics};

@@ -6,9 +6,12 @@ use serde::{Serialize, Serializer};
 
 use crate::failure::FailureKind;
 use crate::figures::Time;
-use crate::plan::{Checked, Limits, MIN_STATISTICS};
+use crate::plan::{Checked, Limits};
 use crate::record::Statistics;
 use crate::report::Measured;
+
+/// The fewest samples from which the 99th percentile of lateness is judged: below, it is one slow wake-up.
+const FEWEST_SAMPLES: u64 = 100;
 
 /// The outcome of a test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -61,12 +64,45 @@ fn doubts(limits: &Limits, statistics: &Statistics) -> Vec<String> {
     doubts
 }
 
+/// Says so if the generator could not keep its own schedule.
 pub(crate) fn lateness_doubt(limits: &Limits, statistics: &Statistics) -> Option<String> {
     let lateness = statistics.lateness();
     let p99 = lateness.percentile(99.0);
-    let late = lateness.count() >= MIN_STATISTICS && p99 > limits.max_lateness;
+    let late = lateness.count() >= FEWEST_SAMPLES && p99 > limits.max_lateness;
     let limit = Time(limits.max_lateness);
     late.then(|| {
         format!("the generator was late: p99 {} behind its own schedule, {limit} allowed", Time(p99))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::record::Sample;
+
+    fn statistics(requests: u64, lateness: Duration, failure: Option<FailureKind>) -> Statistics {
+        let mut statistics = Statistics::new(1);
+        for _ in 0..requests {
+            let mut sample = Sample::of(0);
+            (sample.lateness, sample.failure) = (Some(lateness), failure);
+            statistics.record(&sample);
+        }
+        statistics
+    }
+
+    #[test]
+    fn statistics_are_doubted_exactly_when_they_say_nothing_about_the_server() {
+        let doubts = |requests, lateness_ms, failure| {
+            let statistics = statistics(requests, Duration::from_millis(lateness_ms), failure);
+            doubts(&Limits::default(), &statistics).join("; ")
+        };
+        assert_eq!(doubts(1_000, 10, None), "");
+        assert_eq!(doubts(1_000, 10, Some(FailureKind::ConnectRefused)), "");
+        assert_eq!(doubts(0, 0, None), "no request ended");
+        assert_eq!(doubts(99, 1_000, None), "");
+        assert!(doubts(100, 1_000, None).starts_with("the generator was late: p99 1.00 s"));
+        assert!(doubts(3, 0, Some(FailureKind::GeneratorExhausted)).contains("or memory 3 times"));
+    }
 }

@@ -11,11 +11,18 @@ use server::{Reply, Server, response};
 
 mod server;
 
-/// Ten users, a third of a second, and little patience.
-fn plan(url: &str) -> PlanBuilder {
+/// The patience where it has to run out.
+const SHORT: Duration = Duration::from_millis(150);
+
+/// The patience where something else has to happen first, however slow this machine is.
+const LONG: Duration = Duration::from_secs(20);
+
+/// Ten users for a third of a second.
+fn plan(url: &str, patience: Duration) -> PlanBuilder {
     let limits = Limits {
-        connect_timeout: Duration::from_millis(150),
-        response_timeout: Duration::from_millis(150),
+        connect_timeout: patience,
+        response_timeout: patience,
+        stop_grace: LONG,
         max_response_body: 100_000,
         ..Limits::default()
     };
@@ -31,7 +38,8 @@ fn plan(url: &str) -> PlanBuilder {
 /// Runs against a server that does the same to every request, and expects every request to fail as `expected`.
 async fn check(reply: Reply, expected: FailureKind) {
     let server = Server::start(move |_| reply.clone()).await;
-    let report = plan(&server.url).build().unwrap().run(|_| ()).await.unwrap();
+    let patience = if expected == FailureKind::ResponseTimeout { SHORT } else { LONG };
+    let report = plan(&server.url, patience).build().unwrap().run(|_| ()).await.unwrap();
     all_failed_as(&report, expected);
     assert_eq!(report.requests(), server.seen.requests(), "{expected}: every request is counted once");
 }
@@ -95,7 +103,7 @@ async fn hosts_that_do_not_connect() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", closed.local_addr().unwrap());
     drop(closed);
-    let report = plan(&url).build().unwrap().run(|_| ()).await.unwrap();
+    let report = plan(&url, LONG).build().unwrap().run(|_| ()).await.unwrap();
     all_failed_as(&report, FailureKind::ConnectRefused);
     assert_eq!(report.statistics().connections(), 0);
 }
@@ -113,13 +121,13 @@ async fn a_host_that_accepts_nobody_runs_into_the_connect_timeout() {
     {
         held.push(connected.unwrap());
     }
-    let report = plan(&format!("http://{address}")).build().unwrap().run(|_| ()).await.unwrap();
+    let report = plan(&format!("http://{address}"), SHORT).build().unwrap().run(|_| ()).await.unwrap();
     all_failed_as(&report, FailureKind::ConnectTimeout);
 }
 
 #[tokio::test]
 async fn a_host_without_an_address_is_an_error_and_not_a_report() {
-    let plan = plan("http://no-such-host.invalid:8000").build().unwrap();
+    let plan = plan("http://no-such-host.invalid:8000", LONG).build().unwrap();
     let error = plan.run(|_| ()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::UnknownHost);
     assert!(error.to_string().contains("no-such-host.invalid"), "{error}");

@@ -16,10 +16,6 @@ use tokio::net::TcpStream;
 
 type Driver = http1::Connection<TokioIo<TcpStream>, Full<Bytes>>;
 
-/// The largest response head, in bytes, and the unit in which bodies are read: hyper's smallest.
-/// 10,000 users have as many buffers, and an answer of a prediction service is below one kilobyte.
-const READ_BUFFER: usize = 8 * 1024;
-
 /// A connection whose hyper future is polled in the user's own task: no second task to allocate, and
 /// none to wake for every answer. Between requests nobody polls it; [`is_open`](Self::is_open) looks
 /// once before the next.
@@ -31,23 +27,24 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Connects to the first of `addresses` that accepts, beginning at the place `first`.
-    pub(super) async fn open(addresses: &[SocketAddr], first: usize) -> io::Result<Self> {
+    /// Connects to the first of `addresses` that accepts, beginning at the place `first`; `max_head` bounds the
+    /// head of an answer and is at least 8 KiB.
+    pub(super) async fn open(addresses: &[SocketAddr], first: usize, max_head: usize) -> io::Result<Self> {
         let mut last_error = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for place in 0..addresses.len() {
             match TcpStream::connect(addresses[(first + place) % addresses.len()]).await {
-                Ok(stream) => return Self::over(stream).await,
+                Ok(stream) => return Self::over(stream, max_head).await,
                 Err(error) => last_error = error,
             }
         }
         Err(last_error)
     }
 
-    async fn over(stream: TcpStream) -> io::Result<Self> {
+    async fn over(stream: TcpStream, max_head: usize) -> io::Result<Self> {
         // Head and body leave in one write; waiting for more would only add Nagle's delay.
         stream.set_nodelay(true)?;
         let mut builder = http1::Builder::new();
-        builder.writev(false).max_buf_size(READ_BUFFER);
+        builder.writev(false).max_buf_size(max_head);
         let (sender, driver) = builder.handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
         Ok(Self { sender, driver: Some(driver) })
     }

@@ -134,7 +134,8 @@ impl Session {
         let deadline = deadline.min(Instant::now() + shared.plan.limits.connect_timeout);
         let first = usize::try_from(self.number).unwrap_or(0);
         let opening = pin!(async {
-            let opened = Connection::open(&shared.addresses, first).await;
+            let opened =
+                Connection::open(&shared.addresses, first, shared.plan.limits.max_response_head).await;
             opened.map_err(|error| FailureKind::of_connect(&error))
         });
         let opened = within(timer, deadline, &mut self.orders, opening, FailureKind::ConnectTimeout).await?;

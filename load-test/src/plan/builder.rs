@@ -222,6 +222,8 @@ mod tests {
                 plan().limits(Limits { connect_timeout: Duration::ZERO, ..Limits::default() }),
                 "connect timeout",
             ),
+            (plan().limits(Limits { max_response_head: 100, ..Limits::default() }), "response heads of 100"),
+            (plan().limits(Limits { max_connections: 0, ..Limits::default() }), "0 connections"),
             (Plan::builder("nonsense"), "no scheme"),
         ];
         for (builder, reason) in cases {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 
-/// The fewest lateness samples from which a p99 is judged: below, one slow wake-up would be the p99.
-pub const MIN_STATISTICS: u64 = 100;
+/// The smallest response head that hyper lets a connection be limited to, in bytes.
+const SMALLEST_HEAD: usize = 8 * 1024;
 
 /// What a run allows before it calls something a failure.
 ///
@@ -25,6 +25,9 @@ pub struct Limits {
     /// The largest response body that is read, in bytes. Default 10 MiB: a body without end must not
     /// hold a user until the timeout and the network until then.
     pub max_response_body: u64,
+    /// The largest response head that is read, in bytes, and the most of a body that is read at once; at least
+    /// 8 KiB. Default 8 KiB: what servers themselves accept of a head, and every user has such a buffer.
+    pub max_response_head: usize,
     /// How long requests in flight may go on once the test is over. Default 5 s: far longer than any
     /// answer worth waiting for, short enough for somebody who pressed Ctrl-C.
     pub stop_grace: Duration,
@@ -44,6 +47,7 @@ impl Default for Limits {
             connect_timeout: Duration::from_secs(10),
             response_timeout: Duration::from_secs(30),
             max_response_body: 10 * 1024 * 1024,
+            max_response_head: SMALLEST_HEAD,
             stop_grace: Duration::from_secs(5),
             max_lateness: Duration::from_millis(50),
             reconnect_pause: Duration::from_millis(100),
@@ -58,6 +62,12 @@ impl Limits {
             if value.is_zero() {
                 return Err(Error::plan(format!("{name} timeout is zero, so every request would fail")));
             }
+        }
+        if self.max_response_head < SMALLEST_HEAD {
+            let head = self.max_response_head;
+            return Err(Error::plan(format!(
+                "response heads of {head} bytes: the limit must be at least {SMALLEST_HEAD}"
+            )));
         }
         if self.max_connections == 0 {
             return Err(Error::plan("at most 0 connections, so no request could be sent"));

@@ -5,7 +5,7 @@ mod limits;
 mod step;
 
 pub use builder::{DEFAULT_RUN_TIME, DEFAULT_SPAWN_RATE, DEFAULT_THINK_TIME, DEFAULT_USERS, PlanBuilder};
-pub use limits::{Limits, MIN_STATISTICS};
+pub use limits::Limits;
 pub use step::Step;
 
 use std::future::Future;

@@ -12,6 +12,7 @@ impl Display for Report {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         self.write_requests(f)?;
         self.write_latency(f)?;
+        self.write_templates(f)?;
         self.write_endpoints(f)?;
         self.write_failures(f)?;
         self.write_processes(f)?;
@@ -52,6 +53,24 @@ impl Report {
         }
         if self.is_open_loop() {
             line(f, "", "measured from the intended start of each request")?;
+        }
+        Ok(())
+    }
+
+    /// One line a template where there are several.
+    fn write_templates(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let requests = self.plan.mix.requests();
+        if requests.len() == 1 {
+            return Ok(());
+        }
+        for (prepared, counts) in requests.iter().zip(self.statistics().by_request()) {
+            let (sent, failed) = (Count(counts.requests()), Count(counts.failures()));
+            let (method, name, latency) = (prepared.method(), &prepared.name, counts.latency());
+            line(
+                f,
+                "",
+                format_args!("{method} {name}: {sent} requests, {failed} failed, {}", Percentiles(&latency)),
+            )?;
         }
         Ok(())
     }
