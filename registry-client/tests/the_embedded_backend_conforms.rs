@@ -1,5 +1,7 @@
 //! The embedded backend keeps every promise of a backend, on one handle and on two.
 
+#![allow(clippy::unwrap_used, reason = "the helpers of a test are part of it")]
+
 mod testkit;
 
 use martello_registry_client::{ErrorKind, Registry};

@@ -97,7 +97,8 @@ pub(crate) async fn runs_are_found_by_what_was_logged(registry: &Registry) {
             query = query.page(Some(next));
         }
         let mut expected: Vec<_> = expected.iter().map(|at| ids[*at].clone()).collect();
-        (found.sort(), expected.sort());
+        found.sort();
+        expected.sort();
         assert_eq!(found, expected, "{query:?}");
     };
     check(inside().page_size(2), &[0, 1, 2]).await;

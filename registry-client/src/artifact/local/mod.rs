@@ -88,7 +88,7 @@ impl ArtifactStore for LocalArtifacts {
         Box::pin(async move {
             let (root, path) = (local(root)?.to_owned(), path.clone());
             let temporary = self.temporary_for(&root);
-            blocking(move || put::put(&root, &path, &content, options, temporary)).await
+            blocking(move || put::put(&root, &path, &content, options, temporary.as_deref())).await
         })
     }
 

@@ -19,13 +19,13 @@ pub(super) fn put(
     path: &ArtifactPath,
     content: &Content,
     options: PutOptions,
-    temporary: Option<PathBuf>,
+    temporary: Option<&Path>,
 ) -> Result<Digest> {
     refuse_links(root, path)?;
     let target = resolve(root, path);
     let parent = target.parent().unwrap_or(root);
     create_dirs(parent)?;
-    let written = Temporary::create(temporary.as_deref().unwrap_or(parent))?;
+    let written = Temporary::create(temporary.unwrap_or(parent))?;
     let (digest, size) = written.fill(content)?;
     check(path, digest, size, options)?;
     written.publish(&target, options.overwrite)?;
