@@ -3,6 +3,8 @@
 //! Origin of every expected value: scikit-learn 1.9.1, numpy 2.4.6, x86-64; split by
 //! `train_test_split(..., test_size=0.2, random_state=42)`.
 
+#![allow(clippy::unwrap_used, reason = "the helpers of a test are part of it")]
+
 use martello_model_core::engine::Engine;
 use martello_model_core::preprocessing::ColumnEncoding;
 use martello_trainer::{

@@ -1,5 +1,7 @@
 //! Retraining archives what it replaces, and a worse model replaces nothing.
 
+#![allow(clippy::unwrap_used, reason = "the helpers of a test are part of it")]
+
 mod support;
 
 use martello_registry_client::{NewRun, Publication};

@@ -1,5 +1,7 @@
 //! The built-in data are the real ones, the synthetic ones those of the replaced job.
 
+#![allow(clippy::unwrap_used, reason = "the helpers of a test are part of it")]
+
 use std::collections::BTreeMap;
 
 use martello_trainer::{

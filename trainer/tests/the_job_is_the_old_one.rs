@@ -1,5 +1,7 @@
 //! The job `linear_regression` is the one that it replaces: data, split, names, metrics, answers.
 
+#![allow(clippy::unwrap_used, reason = "the helpers of a test are part of it")]
+
 mod support;
 
 use martello_model_core::{Batch, Predictions};
@@ -44,7 +46,7 @@ async fn the_model_is_in_production_and_champion() {
     let outcome = TrainingJob::linear_regression().run(&world.registry).await.unwrap();
     let version = trained(&outcome);
     assert_eq!((version.name.as_str(), version.version, version.stage), (NAME, 1, Stage::Production));
-    assert_eq!(world.versions(NAME).await, [version.clone()]);
+    assert_eq!(world.versions(NAME).await.as_slice(), std::slice::from_ref(version));
     let champion = world.registry.models().get_version_by_alias(NAME, "champion").await.unwrap();
     assert_eq!(champion.version, 1);
     for uri in ["models:/linear_regression_model/Production", "models:/linear_regression_model@champion"] {

@@ -1,5 +1,7 @@
 //! A user's CSV file becomes a served model, whatever its columns hold.
 
+#![allow(clippy::unwrap_used, reason = "the helpers of a test are part of it")]
+
 mod support;
 
 use std::path::PathBuf;

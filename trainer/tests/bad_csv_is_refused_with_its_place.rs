@@ -1,5 +1,7 @@
 //! A CSV file becomes a data set, or an error that says what is wrong and where.
 
+#![allow(clippy::unwrap_used, reason = "the helpers of a test are part of it")]
+
 use std::io::{self, Read};
 
 use martello_trainer::{CsvLimits, CsvOptions, Dataset, ErrorKind, TargetValues, Values};
@@ -11,10 +13,10 @@ fn read(csv: &str) -> Result<Dataset, martello_trainer::Error> {
 }
 
 fn refused(csv: &str, expected: &str) {
-    check_error(read(csv).unwrap_err(), ErrorKind::InvalidData, expected);
+    check_error(&read(csv).unwrap_err(), ErrorKind::InvalidData, expected);
 }
 
-fn check_error(error: martello_trainer::Error, kind: ErrorKind, expected: &str) {
+fn check_error(error: &martello_trainer::Error, kind: ErrorKind, expected: &str) {
     assert_eq!(error.kind(), kind, "{error}");
     assert!(error.to_string().contains(expected), "`{error}` should contain `{expected}`");
 }
@@ -92,14 +94,14 @@ fn a_column_without_any_value_is_refused_by_name() {
 #[test]
 fn what_is_not_utf8_is_refused_with_line_and_column() {
     let error = Dataset::from_csv(&b"x,y\n1,2\n3,\xff\n"[..], &CsvOptions::new("y")).unwrap_err();
-    check_error(error, ErrorKind::InvalidData, "line 3, column 2: not UTF-8");
+    check_error(&error, ErrorKind::InvalidData, "line 3, column 2: not UTF-8");
 }
 
 #[test]
 fn every_limit_is_kept_and_named() {
     let check = |csv: &str, limits: CsvLimits, name: &str| {
         let error = Dataset::from_csv(csv.as_bytes(), &CsvOptions::new("y").limits(limits)).unwrap_err();
-        check_error(error, ErrorKind::TooLarge, name);
+        check_error(&error, ErrorKind::TooLarge, name);
     };
     let usual = CsvLimits::default();
     check("x,y\n1,2\n3,4\n", CsvLimits { rows: 1, ..usual }, "line 3: more than 1 rows (CsvLimits::rows)");
@@ -123,7 +125,7 @@ fn every_limit_is_kept_and_named() {
 fn an_endless_line_ends_at_the_limit() {
     let limits = CsvLimits { bytes: 1_000_000, ..CsvLimits::default() };
     let error = Dataset::from_csv(io::repeat(b'a'), &CsvOptions::new("y").limits(limits)).unwrap_err();
-    check_error(error, ErrorKind::TooLarge, "CsvLimits::bytes");
+    check_error(&error, ErrorKind::TooLarge, "CsvLimits::bytes");
 }
 
 #[test]
@@ -149,7 +151,7 @@ fn columns_can_be_declared_as_text_or_left_out() {
     assert!(matches!(data.target().values(), TargetValues::Labels(y) if &*y[1] == "1"));
     for options in [CsvOptions::new("y").ignore("nope"), CsvOptions::new("y").text("nope")] {
         let error = Dataset::from_csv(csv.as_bytes(), &options).unwrap_err();
-        check_error(error, ErrorKind::InvalidData, "there is no column `nope`");
+        check_error(&error, ErrorKind::InvalidData, "there is no column `nope`");
     }
     let error = Dataset::from_csv(csv.as_bytes(), &CsvOptions::new("y").ignore("y")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidParameter);
