@@ -15,7 +15,7 @@ use tokio::time::Instant;
 /// would repeat a fifth of a hopeless load for as long as the outage lasts.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RetryBudget {
-    /// Tokens for each success. 0.2 by default: the load on the endpoints is at most 1.2 times what
+    /// Tokens for each success. 0.2 by default: beyond the reserve, retries add at most a fifth to what
     /// clients sent.
     pub ratio: f64,
     /// Tokens that the bucket holds, and starts with. 250 by default: when one of three replicas dies
