@@ -23,7 +23,10 @@ async fn an_outage_gets_the_reserve_and_no_more() {
         let reached = reached_in_an_outage(budget, requests).await;
         println!("{requests} requests: {reached} attempts, {:.2} times", reached as f64 / requests as f64);
         assert!(reached > requests, "the reserve is there to be used");
-        assert!(reached <= requests + u64::from(budget.reserve), "{reached} attempts for {requests} requests");
+        assert!(
+            reached <= requests + u64::from(budget.reserve),
+            "{reached} attempts for {requests} requests"
+        );
     }
 }
 
