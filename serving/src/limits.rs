@@ -14,7 +14,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Connections open at once; further ones wait in the kernel's queue. 16,384: ten thousand users with one connection
-    /// each and a reserve, at about 10 kB of memory per idle connection.
+    /// each, and a reserve.
     pub connections: usize,
     /// From the first byte of a request's head, or from the connection's start, to the end of the head. 10 s: a head fits
     /// one packet, so whoever needs longer does so on purpose.
@@ -34,10 +34,11 @@ pub struct Limits {
     /// From the head of a request to the end of its body, else 408. 30 s, as the replaced system's read timeout.
     pub body_read: Duration,
     /// Predictions in flight at once, from the head of a request to its answer; more are shed with 503. As many as
-    /// [`connections`](Self::connections) by default, so that nothing is shed: a reply is computed in microseconds, and
-    /// what bounds an inline model is the number of cores.
+    /// [`connections`](Self::connections) by default, so that nothing is shed unless it is asked for: what a machine
+    /// holds depends on the model.
     pub predictions_in_flight: usize,
-    /// Rows of one request; more are answered 422. 10,000 keep the longest request of a linear model below 10 ms.
+    /// Rows of one request; more are answered 422. 10,000: far more than a person sends, and one request does not keep a
+    /// core for long.
     pub rows: usize,
     /// Problems that one 422 lists, past which no further row is looked at. 1,000: more than anybody reads, and an answer
     /// stays small whatever was sent.
@@ -45,8 +46,8 @@ pub struct Limits {
     /// Bytes of the caller's own input that one 422 repeats in all; what does not fit is left out. 256 KiB hold any body
     /// that a person would debug by its echo.
     pub echoed_input: usize,
-    /// Rows up to which a batch is predicted where it was read; larger ones go to a thread that may block. 1,000 rows of a
-    /// hundred trees take about a millisecond, and the hand-over about 20 µs.
+    /// Rows up to which a batch is predicted where it was read; larger ones go to a thread that may block. 1,000: a few
+    /// rows cost less than handing them over, many would keep the other connections of the same thread waiting.
     pub inline_rows: usize,
     /// While draining: for how long a kept connection may still send one more request, which is answered
     /// `Connection: close`. 500 ms: busy connections of a balancer end in good order, instead of meeting a close.

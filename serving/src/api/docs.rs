@@ -4,12 +4,10 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, header};
 use http_body_util::Full;
 
-use crate::Slot;
-
 const PAGE: &str = include_str!("docs.html");
 
 /// The page reads `/openapi.json` itself, so that it shows the model of the moment, even none.
-pub(super) fn answer(_: &Slot) -> Response<Full<Bytes>> {
+pub(super) fn answer() -> Response<Full<Bytes>> {
     let mut answer = Response::new(Full::new(Bytes::from_static(PAGE.as_bytes())));
     let headers = answer.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));

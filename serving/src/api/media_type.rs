@@ -4,12 +4,12 @@ use http::HeaderValue;
 
 /// Returns true for `application/json`, `application/<anything>+json`, and no type at all.
 ///
-/// FastAPI reads these as JSON whatever their parameters say. It stopped reading a body without a type, which the
-/// replaced system still did and hand-written clients rely on.
+/// FastAPI reads these as JSON whatever their parameters say. A body without a type is JSON to its release 0.115 and no
+/// longer to 0.165; hand-written clients rely on it.
 pub(super) fn is_json(content_type: Option<&HeaderValue>) -> bool {
     let Some(content_type) = content_type else { return true };
     let bytes = content_type.as_bytes();
-    if bytes == b"application/json" {
+    if bytes == b"application/json" || bytes.is_empty() {
         return true;
     }
     let essence =
@@ -31,11 +31,12 @@ mod tests {
             "APPLICATION/JSON",
             "application/json; charset=utf-8",
             "application/geo+json ;x=1",
+            "",
         ] {
             assert!(check(value), "{value}");
         }
         for value in
-            ["", "json", "text/json", "text/plain", "application/jsonx", "application/x-www-form-urlencoded"]
+            ["json", "text/json", "text/plain", "application/jsonx", "application/x-www-form-urlencoded"]
         {
             assert!(!check(value), "{value}");
         }

@@ -6,7 +6,7 @@
 //! | `/health` | GET | [`Health`] |
 //! | `/` | GET | name, version, links |
 //! | `/openapi.json` | GET | OpenAPI 3.1 with the model's columns |
-//! | `/docs` | GET | the same for people |
+//! | `/docs`, `/redoc` | GET | the same for people |
 //!
 //! `HEAD` is answered wherever `GET` is. Another method is 405 with `Allow`, another path 404, both in FastAPI's shape.
 
@@ -105,7 +105,7 @@ impl<P> Api<P> {
             "/health" => |api| api.health.answer(),
             "/" => |api| index::answer(api.slot()),
             "/openapi.json" => |api| openapi::answer(api.slot()),
-            "/docs" => |api| docs::answer(api.slot()),
+            "/docs" | "/redoc" => |_| docs::answer(),
             _ => return Some(reply::not_found()),
         };
         Some(match *request.method() {

@@ -148,6 +148,15 @@ mod tests {
     }
 
     #[test]
+    fn the_deepest_text_is_echoed_within_the_stack_of_a_worker_thread() {
+        let depth = crate::json::check::MAX_DEPTH;
+        let text = r#"{"a":["#.repeat(depth / 2) + &"]}".repeat(depth / 2);
+        let mut out = Vec::new();
+        assert!(echo(root(&text), text.len(), &mut out));
+        assert_eq!(String::from_utf8(out).unwrap(), text);
+    }
+
+    #[test]
     fn a_long_value_is_not_echoed() {
         let mut out = Vec::new();
         assert!(!echo(root("[1,2,3]"), 6, &mut out));

@@ -31,11 +31,14 @@ pub(super) async fn accept(listener: &TcpListener) -> TcpStream {
 
 /// Returns the connections that stand in the kernel's queue: closing the listener would reset them, although their clients
 /// may have sent a request already.
-pub(super) fn waiting(listener: &TcpListener) -> impl Iterator<Item = TcpStream> {
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    std::iter::from_fn(move || match listener.poll_accept(&mut context) {
-        std::task::Poll::Ready(Ok((stream, _))) => Some(stream),
-        _ => None,
+///
+/// The listener is asked directly: tokio's readiness may not know yet of the last ones.
+pub(super) fn waiting(listener: TcpListener) -> impl Iterator<Item = TcpStream> {
+    let listener = listener.into_std();
+    std::iter::from_fn(move || {
+        let (stream, _) = listener.as_ref().ok()?.accept().ok()?;
+        stream.set_nonblocking(true).ok()?;
+        TcpStream::from_std(stream).ok()
     })
 }
 

@@ -77,6 +77,10 @@ impl Guard {
         self.read.poll(context).map(|()| timed_out(if begun { "request head" } else { "next request" }))
     }
 
+    fn is_idle(&self) -> bool {
+        self.waiting == Some(Waiting { turn: self.turns.number(), begun: false })
+    }
+
     /// Bytes came: if it is the client's turn, a head has begun and gets its own deadline, once.
     fn note_arrival(&mut self) {
         if let Some(waiting) = &mut self.waiting
@@ -150,6 +154,10 @@ impl AsyncWrite for Guard {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        if this.is_idle() {
+            // Nothing was sent that has not been read, so there is no answer that a reset could destroy.
+            return Pin::new(&mut this.stream).poll_shutdown(context);
+        }
         this.lingering.poll(&mut this.stream, context)
     }
 }

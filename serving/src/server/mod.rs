@@ -88,11 +88,10 @@ impl Server {
             }
         }
         self.drain.begin();
-        for stream in accept::waiting(&self.listener) {
+        for stream in accept::waiting(self.listener) {
             // Past the limit there is no permit, and the process is about to end: better served than reset.
             drop(open.spawn(connections.serve(stream, Arc::clone(&permits).try_acquire_owned().ok())));
         }
-        drop(self.listener);
         let all_closed = async { while open.join_next().await.is_some() {} };
         if tokio::time::timeout(self.limits.drain_grace, all_closed).await.is_err() {
             tracing::warn!(

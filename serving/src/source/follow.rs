@@ -6,7 +6,7 @@ use martello_registry_client::{ModelUri, WatchEvent, WatchOptions};
 use tokio::task::JoinHandle;
 
 use super::ModelSource;
-use crate::{Error, RefusedModel, ServedModel, Slot};
+use crate::{Error, ErrorKind, RefusedModel, ServedModel, Slot};
 
 /// A task that keeps a slot at what a URI points to; dropping it ends the task, the slot keeps its model.
 #[derive(Debug)]
@@ -29,16 +29,24 @@ impl Drop for Follow {
 
 async fn follow(source: ModelSource, slot: Slot, options: WatchOptions) {
     let mut watch = source.registry.watch(source.uri.clone(), options);
+    // What the registry pointed to and could not hand out: the watch tells it once, so trying again is ours to do.
+    let mut missing = false;
     loop {
-        match watch.next().await {
+        let event = tokio::select! {
+            event = watch.next() => event,
+            () = tokio::time::sleep(options.interval), if missing => {
+                missing = !brought(&source, &slot).await;
+                continue;
+            }
+        };
+        match event {
             WatchEvent::PointsTo(resolved) => {
-                let version = resolved.version.as_ref().map(|version| version.version);
-                if version.is_none() || version != serving(&slot) {
-                    // The slot notes a failure and the log tells it; the next change is waited for all the same.
-                    drop(source.load_into(&slot).await);
-                }
+                let version = resolved.version.map(|version| version.version);
+                let in_service = slot.load().and_then(|served| served.version());
+                missing = (version.is_none() || version != in_service) && !brought(&source, &slot).await;
             }
             WatchEvent::PointsToNothing => {
+                missing = false;
                 tracing::warn!(uri = %source.uri, "points to nothing: the model in service stays");
             }
             // The registry's client has told the log, and asks again.
@@ -47,8 +55,10 @@ async fn follow(source: ModelSource, slot: Slot, options: WatchOptions) {
     }
 }
 
-fn serving(slot: &Slot) -> Option<u32> {
-    slot.load().and_then(|served| served.version())
+/// Loads what the URI points to. False if the registry did not bring it, which may be otherwise next time; a version that
+/// was brought and refused would be refused again.
+async fn brought(source: &ModelSource, slot: &Slot) -> bool {
+    source.load_into(slot).await.map_or_else(|error| error.kind() != ErrorKind::Fetch, |()| true)
 }
 
 /// Puts a loaded model into service, or notes why there is none.

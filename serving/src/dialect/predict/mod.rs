@@ -14,6 +14,7 @@
 //! * A number that is not finite (`NaN`, `Infinity`, `1e400`, `"inf"`) is the caller's mistake: 422 `finite_number`, where
 //!   FastAPI answers 500 with a text. In an optional column NaN is a missing value.
 //! * Half a surrogate pair and non-finite numbers are echoed as U+FFFD and as text, where FastAPI fails to write its answer.
+//! * A body of another content type is 415 before it is read; FastAPI takes it for text and answers 422.
 //! * The body is UTF-8 (RFC 8259 section 8.1), with or without a byte order mark; Python also guesses UTF-16 and UTF-32.
 //! * The `input` of an error is left out when it is long, and a long list of errors ends after
 //!   [`Limits::listed_errors`](crate::Limits::listed_errors): an answer cannot be made much larger than its question.
