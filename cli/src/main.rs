@@ -1,1 +1,70 @@
-fn main() {}
+//! The command `martello`: argument in, library call, exit code out.
+
+mod command;
+mod connection;
+mod output;
+mod runtime;
+mod telemetry;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::command::{balance, healthcheck, load, registry, serve, train, up};
+use crate::telemetry::LogLevel;
+
+/// Train a model, register it, serve it from replicas, balance over them, and load-test until you know how many you
+/// need.
+///
+/// Start with `martello up`: it does all of it in one process, with nothing else installed.
+#[derive(Debug, Parser)]
+#[command(name = "martello", version, propagate_version = true, arg_required_else_help = true)]
+struct Cli {
+    /// How much to log on standard error.
+    #[arg(long, global = true, env = "MARTELLO_LOG", value_enum, default_value_t = LogLevel::Warn)]
+    log: LogLevel,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Fit a model, log it, register it and move it to Production.
+    Train(train::Train),
+    /// Serve a registered model from one replica.
+    Serve(serve::Serve),
+    /// Balance over replicas, or over any other HTTP servers.
+    Balance(balance::Balance),
+    /// Put load on a server and say how it held.
+    Load(load::Load),
+    /// Everything in one process: train, N replicas and the balancer.
+    Up(up::Up),
+    /// Look into the registry, and move stages and aliases.
+    Registry(registry::RegistryCommand),
+    /// Ask a server whether it is healthy (for containers without curl).
+    Healthcheck(healthcheck::Healthcheck),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    telemetry::install(cli.log);
+    match runtime::run(execute(cli.command)) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn execute(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Train(train) => train.run().await,
+        Command::Serve(serve) => serve.run().await,
+        Command::Balance(balance) => balance.run().await,
+        Command::Load(load) => load.run().await,
+        Command::Up(up) => up.run().await,
+        Command::Registry(registry) => registry.run().await,
+        Command::Healthcheck(healthcheck) => healthcheck.run(),
+    }
+}

@@ -1,5 +1,6 @@
 //! What a model answers.
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
@@ -37,6 +38,16 @@ pub enum Prediction<'a> {
     Integer(i64),
     /// A text label.
     Label(&'a str),
+}
+
+impl fmt::Display for Prediction<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(value) => value.fmt(f),
+            Self::Integer(value) => value.fmt(f),
+            Self::Label(text) => text.fmt(f),
+        }
+    }
 }
 
 impl Predictions {

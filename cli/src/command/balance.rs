@@ -1,0 +1,92 @@
+//! `martello balance`: many replicas look like one.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use martello_balancer::policy::PolicyKind;
+use martello_balancer::{Balancer, EndpointConfig, Probe, ServerConfig};
+
+use crate::output;
+use crate::runtime::shutdown_requested;
+
+/// Balances over replicas, or over any other HTTP servers.
+///
+/// A name is looked up again and again: replicas that are added or removed later are seen within seconds. A replica
+/// that dies loses no request that can safely be repeated.
+#[derive(Debug, Args)]
+pub(crate) struct Balance {
+    /// Address to listen on.
+    #[arg(long, env = "MARTELLO_BALANCE_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:8000")]
+    listen: String,
+    /// A replica, host:port. A name may stand for many. Repeatable.
+    #[arg(
+        long,
+        env = "MARTELLO_UPSTREAMS",
+        value_name = "HOST:PORT",
+        value_delimiter = ',',
+        required = true
+    )]
+    upstream: Vec<String>,
+    /// How a replica is chosen: round-robin, least-requests, power-of-two-choices, peak-ewma.
+    #[arg(long, env = "MARTELLO_POLICY", default_value_t = PolicyKind::default())]
+    policy: PolicyKind,
+    /// Probe replicas with GET on this path; without it, by connecting only.
+    #[arg(long, env = "MARTELLO_PROBE_PATH", value_name = "PATH")]
+    probe_path: Option<String>,
+    /// A POST on this path changes nothing, so it may be repeated even after it was sent. Replicas of Martello say so
+    /// themselves. Repeatable.
+    #[arg(long, env = "MARTELLO_ASSUME_PURE", value_name = "PATH", value_delimiter = ',')]
+    assume_pure: Vec<String>,
+    /// Say in each answer which replica gave it and after how many tries.
+    #[arg(long, env = "MARTELLO_ROUTE_HEADERS")]
+    route_headers: bool,
+    /// Seconds that a replica may take for its answer, and for each pause within it.
+    #[arg(long, env = "MARTELLO_UPSTREAM_TIMEOUT", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    upstream_timeout: Option<u64>,
+    /// Seconds that requests in flight may take after SIGTERM.
+    #[arg(long, env = "MARTELLO_GRACE", value_name = "SECONDS")]
+    grace: Option<u64>,
+}
+
+impl Balance {
+    pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
+        let balancer = self.describe()?.bind().await.context("cannot balance")?;
+        let address = balancer.local_addr();
+        output::line(&format!("balancing on http://{address} over {}", self.upstream.join(", ")))?;
+        balancer.serve(shutdown_requested()?).await.context("the balancer failed")?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn describe(&self) -> anyhow::Result<martello_balancer::BalancerBuilder> {
+        let mut builder =
+            Balancer::builder().listen(&self.listen).policy(self.policy).upstreams(&self.upstream);
+        if let Some(path) = &self.probe_path {
+            builder = builder.probe(Probe::http(path)?);
+        }
+        for path in &self.assume_pure {
+            builder = builder.assume_pure(path);
+        }
+        if self.route_headers {
+            builder = builder.with_route_headers();
+        }
+        Ok(builder.endpoint(self.endpoint()).server(self.server()))
+    }
+
+    fn endpoint(&self) -> EndpointConfig {
+        let mut config = EndpointConfig::default();
+        if let Some(seconds) = self.upstream_timeout {
+            config.progress_timeout = Duration::from_secs(seconds);
+        }
+        config
+    }
+
+    fn server(&self) -> ServerConfig {
+        let mut config = ServerConfig::default();
+        if let Some(seconds) = self.grace {
+            config.drain_grace = Duration::from_secs(seconds);
+        }
+        config
+    }
+}

@@ -1,0 +1,96 @@
+//! `martello up`: train, replicas and balancer in one process.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+use martello_balancer::{Balancer, Probe};
+use martello_registry_client::{Cache, Registry, WatchOptions};
+use martello_serving::{ModelSource, Replica, Slot};
+use martello_trainer::TrainingJob;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::train::describe;
+use crate::connection::{ModelArgs, RegistryArgs};
+use crate::output;
+use crate::runtime::shutdown_requested;
+
+/// Everything in one process: trains the linear regression if the registry has none, serves it from N replicas, balances
+/// over them.
+///
+/// Nothing else has to be installed. Ctrl-C drains and ends it.
+#[derive(Debug, Args)]
+pub(crate) struct Up {
+    /// How many replicas.
+    #[arg(long, env = "MARTELLO_REPLICAS", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=256))]
+    replicas: u16,
+    /// Address of the balancer.
+    #[arg(long, env = "MARTELLO_BALANCE_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
+    listen: String,
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    registry: RegistryArgs,
+}
+
+impl Up {
+    pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
+        let registry = self.registry.open().await?;
+        for job in [TrainingJob::linear_regression(), TrainingJob::penguin_species()] {
+            let outcome = job.run(&registry).await.context("training failed")?;
+            output::line(&describe(&outcome))?;
+        }
+        let (stop, stopped) = watch::channel(());
+        let mut replicas = JoinSet::new();
+        let mut balancer = Balancer::builder().listen(&self.listen).probe(Probe::http("/health")?);
+        for number in 1..=self.replicas {
+            balancer =
+                balancer.upstream(self.replica(number, &registry, stopped.clone(), &mut replicas).await?);
+        }
+        let balancer = balancer.bind().await.context("cannot balance")?;
+        self.greet(balancer.local_addr())?;
+        balancer.serve(shutdown_requested()?).await.context("the balancer failed")?;
+        drop(stop);
+        while let Some(ended) = replicas.join_next().await {
+            ended.context("a replica panicked")??;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Starts a replica on a port of its own; it serves until `stopped` closes.
+    async fn replica(
+        &self,
+        number: u16,
+        registry: &Registry,
+        mut stopped: watch::Receiver<()>,
+        replicas: &mut JoinSet<anyhow::Result<()>>,
+    ) -> anyhow::Result<SocketAddr> {
+        let slot = Slot::empty();
+        let name = format!("replica-{number}");
+        let replica = Replica::builder().name(name).listen("127.0.0.1:0").slot(slot.clone()).bind().await?;
+        let address = replica.local_addr();
+        let source =
+            ModelSource::new(registry.clone(), Cache::open(self.registry.cache_dir())?, self.model.uri()?);
+        source.load_into(&slot).await?;
+        replicas.spawn(async move {
+            let _following = source.follow(slot, WatchOptions::default());
+            // An error says that the sender is gone, which is the signal.
+            replica.serve(async move { while stopped.changed().await.is_ok() {} }).await?;
+            Ok(())
+        });
+        Ok(address)
+    }
+
+    fn greet(&self, address: SocketAddr) -> anyhow::Result<()> {
+        output::line(&format!(
+            "{} replicas behind http://{address} — try:\n  \
+             curl -s http://{address}/predict -H 'content-type: application/json' -d '{{\"feature1\":5.3,\"feature2\":2.1,\"feature3\":0.8}}'\n  \
+             curl -s http://{address}/health\n  \
+             curl -s http://{address}/nginx_status\n\
+             Ctrl-C ends it.",
+            self.replicas
+        ))
+    }
+}

@@ -1,0 +1,43 @@
+//! The runtime that a command runs on, and the signals that end it.
+
+use std::future::Future;
+
+use anyhow::Context;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Runs a command to its end.
+///
+/// One processor gets a current-thread runtime: more workers would only spend a CPU quota faster.
+pub(crate) fn run<T>(command: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut builder = match processors {
+        1 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    builder.enable_all().build().context("cannot start the runtime")?.block_on(command)
+}
+
+/// Completes at the first SIGTERM or SIGINT; the second one ends the process at once.
+pub(crate) fn shutdown_requested() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    Ok(async move {
+        either(&mut terminate, &mut interrupt).await;
+        tokio::spawn(async move {
+            either(&mut terminate, &mut interrupt).await;
+            // 128 + SIGINT: what a shell reports for a process that was interrupted.
+            std::process::exit(130);
+        });
+    })
+}
+
+fn listen(kind: SignalKind) -> anyhow::Result<Signal> {
+    signal(kind).context("cannot listen for signals")
+}
+
+async fn either(one: &mut Signal, other: &mut Signal) {
+    tokio::select! {
+        _ = one.recv() => {}
+        _ = other.recv() => {}
+    }
+}
