@@ -31,10 +31,15 @@ fn files(coefficient: f64, example: f64) -> Vec<(String, Vec<u8>)> {
     files.iter().map(|(path, bytes)| (path.to_owned(), bytes.to_vec())).collect()
 }
 
-async fn publish(registry: &Registry, files: Vec<(String, Vec<u8>)>) -> u32 {
+/// Publishes a version without putting it in charge.
+async fn publish_aside(registry: &Registry, files: Vec<(String, Vec<u8>)>) -> u32 {
     let experiment = registry.ensure_experiment("serving").await.unwrap();
     let run = registry.tracking().create_run(NewRun::in_experiment(&experiment.experiment_id)).await.unwrap();
-    let version = registry.publish(Publication::new(NAME, &run.run_id, files)).await.unwrap().version;
+    registry.publish(Publication::new(NAME, &run.run_id, files)).await.unwrap().version
+}
+
+async fn publish(registry: &Registry, files: Vec<(String, Vec<u8>)>) -> u32 {
+    let version = publish_aside(registry, files).await;
     registry.promote(NAME, version, Stage::Production, None).await.unwrap();
     version
 }
@@ -85,6 +90,30 @@ async fn a_moved_stage_is_followed_and_a_bad_version_stays_out() {
 
     let fourth = publish(&registry, files(5.0, 1.0)).await;
     wait_until("the fourth version comes into service", || version(&slot) == Some(fourth)).await;
+    assert_eq!(slot.refused(), None);
+}
+
+#[tokio::test]
+async fn a_version_that_could_not_be_brought_is_served_once_it_can() {
+    let dir = tempfile::tempdir().unwrap();
+    let registry = Registry::embedded(dir.path()).await.unwrap();
+    publish(&registry, files(2.0, 1.0)).await;
+    let slot = Slot::empty();
+    let source = source(&registry, dir.path());
+    source.load_into(&slot).await.unwrap();
+    let often = WatchOptions { interval: Duration::from_millis(5), ..WatchOptions::default() };
+    let _following = source.follow(slot.clone(), often);
+
+    let second = publish_aside(&registry, files(3.0, 1.0)).await;
+    let (artifacts, away) = (dir.path().join("artifacts"), dir.path().join("away"));
+    std::fs::rename(&artifacts, &away).unwrap();
+    registry.promote(NAME, second, Stage::Production, None).await.unwrap();
+    wait_until("the failure is noted", || slot.refused().is_some()).await;
+    assert_eq!(slot.load().unwrap().version(), Some(1));
+
+    std::fs::rename(&away, &artifacts).unwrap();
+    wait_until("the second version comes into service", || slot.load().unwrap().version() == Some(second))
+        .await;
     assert_eq!(slot.refused(), None);
 }
 
