@@ -3,18 +3,30 @@
 use std::future::Future;
 
 use anyhow::Context;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Runs a command to its end.
 ///
 /// One processor gets a current-thread runtime: more workers would only spend a CPU quota faster.
 pub(crate) fn run<T>(command: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    raise_descriptor_limit();
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let mut builder = match processors {
         1 => tokio::runtime::Builder::new_current_thread(),
         _ => tokio::runtime::Builder::new_multi_thread(),
     };
     builder.enable_all().build().context("cannot start the runtime")?.block_on(command)
+}
+
+/// Raises the limit of open files as far as the system allows: a connection is a descriptor, and many systems begin with 1,024.
+fn raise_descriptor_limit() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most).map(|()| most));
+    match raised {
+        Ok(most) => tracing::debug!(descriptors = most, "descriptor limit"),
+        Err(error) => tracing::warn!(%error, "cannot raise the limit of open files"),
+    }
 }
 
 /// Completes at the first SIGTERM or SIGINT; the second one ends the process at once.

@@ -1,0 +1,126 @@
+//! What a person gets who made a mistake: an exit code, and one message that says what and where.
+
+#[allow(dead_code, reason = "each test file uses its part")]
+mod process;
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+
+use process::{Server, run, said, succeed};
+
+/// The command must end with this code and say all of these.
+fn check(data: &Path, arguments: &[&str], code: i32, says: &[&str]) {
+    let output = run(data, arguments);
+    let said = said(&output);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+    for part in says {
+        assert!(said.contains(part), "{arguments:?} does not say {part:?}: {said}");
+    }
+    assert!(!said.contains("panicked"), "{arguments:?}: {said}");
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let data = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    check(data.path(), &["serve", "--listen", &address], 1, &[&address, "in use"]);
+    check(
+        data.path(),
+        &["balance", "--listen", &address, "--upstream", "127.0.0.1:1"],
+        1,
+        &[&address, "another program"],
+    );
+}
+
+#[test]
+fn arguments_that_make_no_sense_are_usage_errors() {
+    let data = tempfile::tempdir().unwrap();
+    check(data.path(), &["balance"], 2, &["--upstream"]);
+    check(data.path(), &["balance", "--upstream", "a:1", "--policy", "fastest"], 2, &["fastest"]);
+    check(data.path(), &["serve", "--model", "nonsense"], 2, &["nonsense"]);
+    check(data.path(), &["load", "--users", "0"], 2, &["0 users"]);
+    check(data.path(), &["load", "--run-time", "soon"], 2, &["soon", "60s"]);
+    check(data.path(), &["load", "--fail-if", "p99"], 2, &["p99"]);
+    check(data.path(), &["train", "--data", "houses.csv"], 2, &["--target"]);
+}
+
+#[test]
+fn a_server_that_is_down_fails_the_load_test_and_the_health_check() {
+    let data = tempfile::tempdir().unwrap();
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let host = format!("http://{nobody}");
+    check(data.path(), &["load", "--host", &host, "--users", "2", "--run-time", "1s"], 1, &["refused"]);
+    check(
+        data.path(),
+        &["healthcheck", "--address", &nobody.to_string()],
+        1,
+        &["no health answer", "refused"],
+    );
+}
+
+#[test]
+fn a_data_file_that_cannot_be_read_names_file_and_line() {
+    let data = tempfile::tempdir().unwrap();
+    let file = data.path().join("houses.csv");
+    let path = file.to_str().unwrap();
+    let train = ["train", "--data", path, "--target", "price"];
+    check(data.path(), &train, 1, &["houses.csv"]);
+    let cases = [
+        ("", "empty"),
+        ("size,price\n", "no row"),
+        ("size,price\n1,2\n3\n", "line 3"),
+        ("size,price\n1,2\nx,3\n", "line 3"),
+        ("size,cost\n1,2\n", "price"),
+    ];
+    for (content, says) in cases {
+        fs::write(&file, content).unwrap();
+        check(data.path(), &train, 1, &["houses.csv", says]);
+    }
+    check(data.path(), &["registry", "show", "houses"], 1, &["houses"]);
+}
+
+#[test]
+fn a_replica_without_a_model_says_so_and_is_not_healthy() {
+    let data = tempfile::tempdir().unwrap();
+    let mut replica = Server::start(data.path(), &["serve", "--listen", "127.0.0.1:0"]);
+    check(
+        data.path(),
+        &["healthcheck", "--address", &replica.address],
+        1,
+        &["503", "\"model_loaded\":false"],
+    );
+    assert_eq!(replica.terminate(), Some(0));
+}
+
+#[test]
+fn a_model_file_that_was_changed_is_not_served() {
+    let data = tempfile::tempdir().unwrap();
+    succeed(data.path(), &["train"]);
+    let model = find(data.path(), "model.json").expect("the model's bytes are in the data folder");
+    let mut bytes = fs::read(&model).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&model, bytes).unwrap();
+    let fetched = data.path().join("fetched");
+    let fetch = ["registry", "fetch", "models:/linear_regression_model/1", fetched.to_str().unwrap()];
+    check(data.path(), &fetch, 1, &["model.json"]);
+    let replica = Server::start(data.path(), &["serve", "--listen", "127.0.0.1:0"]);
+    check(data.path(), &["healthcheck", "--address", &replica.address], 1, &["503"]);
+}
+
+fn find(folder: &Path, name: &str) -> Option<std::path::PathBuf> {
+    fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find_map(|path| if path.is_dir() { find(&path, name) } else { path.ends_with(name).then_some(path) })
+}
+
+#[test]
+fn a_registry_of_an_unknown_kind_is_refused() {
+    let data = tempfile::tempdir().unwrap();
+    check(data.path(), &["train", "--tracking-uri", "gopher://here"], 1, &["gopher"]);
+    fs::write(data.path().join("mlflow.db"), "this is no database, only text that is long enough").unwrap();
+    check(data.path(), &["train"], 1, &["mlflow.db"]);
+}

@@ -1,0 +1,105 @@
+//! The replaced system's job, with each part a process of its own.
+
+#[allow(dead_code, reason = "each test file uses its part")]
+mod process;
+
+use std::thread;
+
+use process::{Server, run, said, succeed};
+use serde_json::Value;
+
+fn replicas(data: &std::path::Path, number: usize) -> Vec<Server> {
+    (0..number).map(|_| Server::start(data, &["serve", "--listen", "127.0.0.1:0"])).collect()
+}
+
+fn balancer(data: &std::path::Path, replicas: &[Server]) -> Server {
+    let upstreams: Vec<&str> = replicas.iter().map(|replica| replica.address.as_str()).collect();
+    let upstreams = upstreams.join(",");
+    Server::start(data, &["balance", "--listen", "127.0.0.1:0", "--route-headers", "--upstream", &upstreams])
+}
+
+#[test]
+fn a_second_training_finds_production_and_does_nothing() {
+    let data = tempfile::tempdir().unwrap();
+    assert!(succeed(data.path(), &["train"]).contains("linear_regression_model version 1: trained"));
+    assert!(succeed(data.path(), &["train"]).contains("already in Production, not trained"));
+    assert!(
+        succeed(data.path(), &["train", "--retrain"]).contains("linear_regression_model version 2: trained")
+    );
+    let listed = succeed(data.path(), &["registry", "--json", "list"]);
+    let models: Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!(models[0]["aliases"]["champion"], 2);
+}
+
+#[test]
+fn a_replica_that_is_killed_under_load_costs_no_request() {
+    let data = tempfile::tempdir().unwrap();
+    succeed(data.path(), &["train"]);
+    let mut replicas = replicas(data.path(), 3);
+    let balancer = balancer(data.path(), &replicas);
+    let host = format!("http://{}", balancer.address);
+    let report_file = data.path().join("report.json");
+    let (folder, file) = (data.path().to_owned(), report_file.display().to_string());
+    let load = thread::spawn(move || {
+        let users = ["load", "--host", &host, "--users", "64", "--spawn-rate", "1000", "--wait", "0.01"];
+        run(&folder, &[&users[..], &["--run-time", "4s", "--json", &file]].concat())
+    });
+
+    let mut victim = replicas.remove(0);
+    wait_until_it_is_asked(&balancer.address, &victim.address);
+    victim.kill();
+
+    let output = load.join().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    let report: Value = serde_json::from_slice(&std::fs::read(report_file).unwrap()).unwrap();
+    let text = report.to_string();
+    assert!(said(&output).contains("0 failed"), "{text}");
+    for replica in &replicas {
+        assert!(text.contains(&replica.address), "{} answered nothing: {text}", replica.address);
+    }
+}
+
+/// Waits until the balancer has sent requests to a replica.
+fn wait_until_it_is_asked(balancer: &str, replica: &str) {
+    loop {
+        let status: Value = serde_json::from_str(&get(balancer, "/balancer/status")).unwrap();
+        let endpoints = status["endpoints"].as_array().expect("a list of endpoints");
+        let one = endpoints.iter().find(|one| one["name"] == replica).expect("the replica is listed");
+        if one["requests"].as_u64() > Some(100) {
+            return;
+        }
+        thread::yield_now();
+    }
+}
+
+/// The body of an answer.
+fn get(address: &str, path: &str) -> String {
+    use std::io::{Read, Write};
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.split_once("\r\n\r\n").expect("a head and a body").1.to_owned()
+}
+
+#[test]
+fn sigterm_ends_replica_and_balancer_with_exit_code_0() {
+    let data = tempfile::tempdir().unwrap();
+    succeed(data.path(), &["train"]);
+    let mut replicas = replicas(data.path(), 1);
+    let mut balancer = balancer(data.path(), &replicas);
+    succeed(data.path(), &["healthcheck", "--address", &balancer.address]);
+    assert_eq!(balancer.terminate(), Some(0));
+    assert_eq!(replicas[0].terminate(), Some(0));
+}
+
+#[test]
+fn up_does_all_of_it_in_one_process() {
+    let data = tempfile::tempdir().unwrap();
+    let mut up = Server::start(data.path(), &["up", "--listen", "127.0.0.1:0", "--replicas", "2"]);
+    succeed(data.path(), &["healthcheck", "--address", &up.address]);
+    let host = format!("http://{}", up.address);
+    let load = ["load", "--host", &host, "--users", "20", "--wait", "0.05", "--run-time", "2s"];
+    assert!(succeed(data.path(), &load).contains("0 failed"));
+    assert_eq!(up.terminate(), Some(0));
+}
