@@ -1,10 +1,11 @@
 //! Model versions in MLflow's tables.
 
+use std::collections::HashMap;
+
 use rusqlite::{
     Connection, OptionalExtension, Row, Transaction, params, params_from_iter, types::Value as Sql,
 };
 
-use super::experiments::pairs;
 use super::failure::{Failure, Work};
 use super::search::{self, Column, SearchField};
 use super::{models, validate};
@@ -58,8 +59,7 @@ pub(super) fn create(transaction: &Transaction<'_>, new: &NewVersion) -> Work<Mo
 
 pub(super) fn by_number(connection: &Connection, name: &str, version: u32) -> Work<ModelVersion> {
     let sql = format!("{SELECT} WHERE name = ?1 AND version = ?2 AND current_stage <> '{DELETED}'");
-    let found = connection.query_row(&sql, params![name, version], read).optional()?;
-    complete(connection, found.ok_or_else(|| missing(name, version))?)
+    read_all(connection, &sql, params![name, version])?.pop().ok_or_else(|| missing(name, version).into())
 }
 
 pub(super) fn by_alias(connection: &Connection, name: &str, alias: &str) -> Work<ModelVersion> {
@@ -71,14 +71,15 @@ pub(super) fn by_alias(connection: &Connection, name: &str, alias: &str) -> Work
 
 /// Returns the newest version of each stage, or of those named.
 pub(super) fn latest(connection: &Connection, name: &str, stages: &[Stage]) -> Work<Vec<ModelVersion>> {
+    let wanted = if stages.is_empty() { &Stage::ALL[..] } else { stages };
+    let wanted = wanted.iter().map(|stage| format!("'{stage}'")).collect::<Vec<_>>().join(", ");
     let sql = format!(
         "{SELECT} WHERE name = ?1 AND version IN (
              SELECT max(version) FROM model_versions
-             WHERE name = ?1 AND current_stage <> '{DELETED}' GROUP BY current_stage)
+             WHERE name = ?1 AND current_stage IN ({wanted}) GROUP BY current_stage)
          ORDER BY version"
     );
-    let versions = read_all(connection, &sql, [name])?;
-    Ok(versions.into_iter().filter(|version| stages.is_empty() || stages.contains(&version.stage)).collect())
+    read_all(connection, &sql, [name])
 }
 
 pub(super) fn search(connection: &Connection, query: &Query<VersionField>) -> Work<Page<ModelVersion>> {
@@ -222,7 +223,34 @@ fn read_all(
 ) -> Work<Vec<ModelVersion>> {
     let mut statement = connection.prepare(sql)?;
     let rows = statement.query_map(parameters, read)?.collect::<Result<Vec<_>, _>>()?;
-    rows.into_iter().map(|row| complete(connection, row)).collect()
+    let mut tags = tags(connection, &rows)?;
+    rows.into_iter()
+        .map(|row| {
+            let of_row = tags.remove(&(row.0.name.clone(), row.0.version)).unwrap_or_default();
+            complete(connection, row, of_row)
+        })
+        .collect()
+}
+
+/// Reads the tags of these versions in one go: the key of MLflow's table begins with the tag's name, so finding those of one version
+/// means to look at all of them.
+fn tags(connection: &Connection, rows: &[Bare]) -> Work<HashMap<(String, u32), Tags>> {
+    let mut found: HashMap<_, Tags> = HashMap::new();
+    if rows.is_empty() {
+        return Ok(found);
+    }
+    let places = vec!["(?, ?)"; rows.len()].join(", ");
+    let sql = format!(
+        "SELECT name, version, key, value FROM model_version_tags WHERE (name, version) IN (VALUES {places})"
+    );
+    let keys = rows.iter().flat_map(|(it, ..)| [Sql::from(it.name.clone()), Sql::from(it.version)]);
+    let mut statement = connection.prepare(&sql)?;
+    let mut tags = statement.query(params_from_iter(keys))?;
+    while let Some(row) = tags.next()? {
+        let value: Option<String> = row.get(3)?;
+        found.entry((row.get(0)?, row.get(1)?)).or_default().insert(row.get(2)?, value.unwrap_or_default());
+    }
+    Ok(found)
 }
 
 /// A version without what other tables hold, its stage and its status as text.
@@ -252,18 +280,14 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Bare> {
     Ok((version, text(2, "None")?, text(3, "READY")?))
 }
 
-fn complete(connection: &Connection, (mut version, stage, status): Bare) -> Work<ModelVersion> {
+fn complete(connection: &Connection, (mut version, stage, status): Bare, tags: Tags) -> Work<ModelVersion> {
     let unknown = |error: Error| {
         let message =
             format!("version {} of {}: stage {stage:?}, status {status:?}", version.version, version.name);
         Error::new(ErrorKind::Protocol, message).with_source(error)
     };
     (version.stage, version.status) = (stage.parse().map_err(unknown)?, status.parse().map_err(unknown)?);
-    version.tags = pairs(
-        connection,
-        "SELECT key, value FROM model_version_tags WHERE name = ?1 AND version = ?2",
-        params![version.name, version.version],
-    )?;
+    version.tags = tags;
     let mut statement = connection.prepare(
         "SELECT alias FROM registered_model_aliases WHERE name = ?1 AND version = ?2 ORDER BY alias",
     )?;

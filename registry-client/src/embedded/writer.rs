@@ -42,7 +42,7 @@ impl Writer {
                     work_off(connection, queue);
                 }
                 Err(failure) => {
-                    let _ = opened.send(Err(failure.at(&database)));
+                    let _ = opened.send(Err(unopened(failure, &database)));
                 }
             })
             .map_err(|e| Error::io("start a thread that writes to", &path, e))?;
@@ -133,6 +133,14 @@ fn try_open(path: &Path, artifacts: &Location, options: EmbeddedOptions) -> Work
     schema::ensure(&transaction, artifacts)?;
     transaction.commit()?;
     Ok(connection)
+}
+
+/// SQLite says only that it cannot open a file; the file system knows why.
+fn unopened(failure: Failure, path: &Path) -> Error {
+    match std::fs::File::options().append(true).open(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Error::io("open the database", path, e),
+        _ => failure.at(path),
+    }
 }
 
 fn gone(path: &Path) -> Error {
