@@ -5,7 +5,6 @@ mod policy;
 mod product;
 mod run;
 mod source;
-mod utc;
 
 use std::path::PathBuf;
 use std::sync::Arc;

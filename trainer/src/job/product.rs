@@ -4,7 +4,7 @@ use martello_model_core::flavor::{self, SaveOptions};
 use martello_model_core::{Batch, Model, NativeModel};
 use martello_registry_client::{RunBatch, Timestamp};
 
-use super::{FinalFit, TrainingJob, utc};
+use super::{FinalFit, TrainingJob};
 use crate::dataset::{Dataset, TargetValues};
 use crate::error::{Error, ErrorKind};
 use crate::evaluation::Evaluation;
@@ -50,7 +50,8 @@ fn folder(
         run_id: Some(run_id.to_owned()),
         // One run makes one model, so that the run's identifier names the model's bytes as well.
         model_uuid: Some(run_id.to_owned()),
-        utc_time_created: Some(utc::format(now.as_millis())),
+        // Microseconds, as MLflow writes them.
+        utc_time_created: Some(format!("{now}000")),
         input_example: Some(example),
         ..SaveOptions::default()
     };
