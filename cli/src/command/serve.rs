@@ -32,12 +32,17 @@ pub(crate) struct Serve {
 impl Serve {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         let uri = self.model.uri()?;
+        // Before the model is fetched: process 1 of a container loses a signal that nobody listens for yet.
+        let mut shutdown = Box::pin(shutdown_requested()?);
         let slot = Slot::empty();
         let replica =
             Replica::builder().name(&self.name).listen(&self.listen).slot(slot.clone()).bind().await?;
         let cache = Cache::open(self.registry.cache_dir()).context("cannot open the model cache")?;
         let source = ModelSource::new(self.registry.open().await?, cache, uri.clone());
-        let loaded = source.load_into(&slot).await;
+        let loaded = tokio::select! {
+            loaded = source.load_into(&slot) => loaded,
+            () = &mut shutdown => return Ok(ExitCode::SUCCESS),
+        };
         output::line(&format!("serving {uri} on http://{}", replica.local_addr()))?;
         if let Err(error) = loaded {
             eprintln!(
@@ -46,7 +51,7 @@ impl Serve {
             );
         }
         let _following = source.follow(slot, WatchOptions::default());
-        replica.serve(shutdown_requested()?).await?;
+        replica.serve(shutdown).await?;
         Ok(ExitCode::SUCCESS)
     }
 }
