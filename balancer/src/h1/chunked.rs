@@ -73,7 +73,7 @@ impl ChunkedDecoder {
                 State::Trailers { scan } => {
                     let Some(end) = end_of_trailers(scan, buffer)? else { return Ok(Decoded::More) };
                     self.state = State::Done;
-                    let trailers = trailers(buffer.split_to(end).freeze())?;
+                    let trailers = trailers(&buffer.split_to(end).freeze())?;
                     return Ok(if trailers.is_empty() { Decoded::End } else { Decoded::Trailers(trailers) });
                 }
                 State::Done => return Ok(Decoded::End),
@@ -139,12 +139,12 @@ fn end_of_trailers(scan: &mut HeadScan, buffer: &BytesMut) -> Result<Option<usiz
     Ok(end)
 }
 
-fn trailers(section: Bytes) -> Result<HeaderMap, Violation> {
+fn trailers(section: &Bytes) -> Result<HeaderMap, Violation> {
     if section.len() == 2 {
         return Ok(HeaderMap::new());
     }
     let mut parsed = [httparse::EMPTY_HEADER; Limits::MAX_FIELDS];
-    let fields = match httparse::parse_headers(&section, &mut parsed) {
+    let fields = match httparse::parse_headers(section, &mut parsed) {
         Ok(httparse::Status::Complete((_, fields))) => fields,
         Ok(httparse::Status::Partial) => return Err(BAD_END),
         Err(error) => return Err(fields::violation_of(error)),

@@ -139,13 +139,13 @@ mod tests {
 
     #[test]
     fn a_body_ends_where_its_framing_says() {
-        let cases: [(Framing, &[u8], &'static [u8], bool, usize); 6] = [
-            (Framing::Empty, b"next", b"", true, 4),
-            (Framing::Length(3), b"abcnext", b"abc", true, 4),
-            (Framing::Length(3), b"ab", b"ab", false, 0),
-            (Framing::Chunked, b"1\r\na\r\n2\r\nbc\r\n0\r\n\r\nnext", b"abc", true, 4),
-            (Framing::Chunked, b"1\r\na\r\n2\r\nb", b"ab", false, 0),
-            (Framing::UntilClose, b"abc", b"abc", false, 0),
+        let cases = [
+            (Framing::Empty, &b"next"[..], &b""[..], true, 4),
+            (Framing::Length(3), &b"abcnext"[..], &b"abc"[..], true, 4),
+            (Framing::Length(3), &b"ab"[..], &b"ab"[..], false, 0),
+            (Framing::Chunked, &b"1\r\na\r\n2\r\nbc\r\n0\r\n\r\nnext"[..], &b"abc"[..], true, 4),
+            (Framing::Chunked, &b"1\r\na\r\n2\r\nb"[..], &b"ab"[..], false, 0),
+            (Framing::UntilClose, &b"abc"[..], &b"abc"[..], false, 0),
         ];
         for (framing, bytes, content, done, left) in cases {
             let expected = Ok((Bytes::from_static(content), done, left));

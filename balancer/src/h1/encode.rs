@@ -6,6 +6,7 @@ use http_body::Body as _;
 
 use super::body::Body;
 use super::framing::{self, Framing, RequestMethod};
+use super::numbers::content_length;
 
 /// What the answer to a client says about its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,12 +21,12 @@ pub(crate) fn request<B>(out: &mut Vec<u8>, request: &Request<B>, body: &Body, h
     out.push(b' ');
     out.extend_from_slice(request.uri().path_and_query().map_or("/", |target| target.as_str()).as_bytes());
     out.extend_from_slice(b" HTTP/1.1\r\n");
-    let has_host = write_fields(out, request.headers(), Length::Ours);
-    if request.headers().contains_key(TE) {
+    let written = write_fields(out, request.headers(), Length::Ours);
+    if written.te {
         // RFC 9110 section 10.1.4: TE concerns this hop, and Connection says so.
         out.extend_from_slice(b"connection: te\r\n");
     }
-    if !has_host {
+    if !written.host {
         out.extend_from_slice(b"host: ");
         out.extend_from_slice(host.as_bytes());
         out.extend_from_slice(b"\r\n");
@@ -81,24 +82,6 @@ pub(crate) fn trailers(out: &mut Vec<u8>, trailers: &HeaderMap) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Writes the size line of a chunk.
-pub(crate) fn chunk_size(out: &mut Vec<u8>, size: usize) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut digits = [0_u8; 16];
-    let mut at = digits.len();
-    let mut left = size;
-    loop {
-        at -= 1;
-        digits[at] = DIGITS[left & 15];
-        left >>= 4;
-        if left == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
-    out.extend_from_slice(b"\r\n");
-}
-
 /// Whose `Content-Length` goes out: the one that this codec knows to be true, or, where there is no content to
 /// frame (the answer to HEAD, 304), the one that describes it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -107,9 +90,16 @@ enum Length {
     AsGiven,
 }
 
-/// Writes the fields but for what the codec itself says; returns whether `Host` was among them.
-fn write_fields(out: &mut Vec<u8>, fields: &HeaderMap, length: Length) -> bool {
-    let mut has_host = false;
+/// Which fields of interest were among those written.
+#[derive(Default)]
+struct Written {
+    host: bool,
+    te: bool,
+}
+
+/// Writes the fields but for what the codec itself says.
+fn write_fields(out: &mut Vec<u8>, fields: &HeaderMap, length: Length) -> Written {
+    let mut written = Written::default();
     for (name, value) in fields {
         if *name == TRANSFER_ENCODING
             || *name == CONNECTION
@@ -117,13 +107,14 @@ fn write_fields(out: &mut Vec<u8>, fields: &HeaderMap, length: Length) -> bool {
         {
             continue;
         }
-        has_host |= *name == HOST;
+        written.host |= *name == HOST;
+        written.te |= *name == TE;
         out.extend_from_slice(name.as_str().as_bytes());
         out.extend_from_slice(b": ");
         out.extend_from_slice(value.as_bytes());
         out.extend_from_slice(b"\r\n");
     }
-    has_host
+    written
 }
 
 fn write_framing(out: &mut Vec<u8>, framing: Framing, say_empty: bool) {
@@ -133,23 +124,6 @@ fn write_framing(out: &mut Vec<u8>, framing: Framing, say_empty: bool) {
         Framing::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
         Framing::Empty | Framing::UntilClose => {}
     }
-}
-
-fn content_length(out: &mut Vec<u8>, length: u64) {
-    let mut digits = [0_u8; 20];
-    let mut at = digits.len();
-    let mut left = length;
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (left % 10) as u8;
-        left /= 10;
-        if left == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(b"content-length: ");
-    out.extend_from_slice(&digits[at..]);
-    out.extend_from_slice(b"\r\n");
 }
 
 fn request_framing(method: &Method, body: &Body) -> Framing {
@@ -209,9 +183,9 @@ mod tests {
         }
     }
 
-    fn request_text(builder: http::request::Builder, body: Body) -> String {
+    fn request_text(builder: http::request::Builder, body: &Body) -> String {
         let mut out = Vec::new();
-        request(&mut out, &builder.body(()).unwrap(), &body, "replica:1");
+        request(&mut out, &builder.body(()).unwrap(), body, "replica:1");
         String::from_utf8(out).unwrap()
     }
 
@@ -230,15 +204,15 @@ mod tests {
             (Request::options("*"), Body::empty(), "OPTIONS * HTTP/1.1\r\nhost: replica:1\r\n\r\n"),
         ];
         for (builder, body, expected) in cases {
-            assert_eq!(request_text(builder, body), expected);
+            assert_eq!(request_text(builder, &body), expected);
         }
     }
 
-    fn response_text(status: u16, body: Body, method: RequestMethod, version: Version) -> String {
+    fn response_text(status: u16, body: &Body, method: RequestMethod, version: Version) -> String {
         let head = Response::builder().status(status).header("content-length", "99").header("x", "y");
         let mut out = Vec::new();
         let mut persistence = Persistence::KeepAlive;
-        response(&mut out, &head.body(()).unwrap(), &body, (method, version), &mut persistence);
+        response(&mut out, &head.body(()).unwrap(), body, (method, version), &mut persistence);
         String::from_utf8(out).unwrap()
     }
 
@@ -277,7 +251,7 @@ mod tests {
             (599, Body::empty(), Other, NOW, "HTTP/1.1 599 \r\nx: y\r\ncontent-length: 0\r\n\r\n"),
         ];
         for (status, body, method, version, expected) in cases {
-            assert_eq!(response_text(status, body, method, version), expected);
+            assert_eq!(response_text(status, &body, method, version), expected);
         }
     }
 
@@ -290,19 +264,5 @@ mod tests {
         response(&mut out, &head, &Body::empty(), asked, &mut persistence);
         assert_eq!(persistence, Persistence::Close);
         assert!(String::from_utf8(out).unwrap().ends_with("connection: close\r\n\r\n"));
-    }
-
-    #[test]
-    fn numbers() {
-        for number in [0_u64, 7, 10, 4_096, u64::MAX] {
-            let mut out = Vec::new();
-            content_length(&mut out, number);
-            assert_eq!(String::from_utf8(out).unwrap(), format!("content-length: {number}\r\n"));
-        }
-        for size in [0_usize, 9, 16, 255, usize::MAX] {
-            let mut out = Vec::new();
-            chunk_size(&mut out, size);
-            assert_eq!(String::from_utf8(out).unwrap(), format!("{size:x}\r\n"));
-        }
     }
 }

@@ -13,7 +13,10 @@ mod fields;
 mod framing;
 mod host;
 mod limits;
+mod numbers;
 mod outgoing;
+#[cfg(test)]
+mod properties;
 mod reader;
 pub(crate) mod request;
 pub(crate) mod response;

@@ -12,6 +12,7 @@ use tokio::io::AsyncWrite;
 use super::body::Body;
 use super::encode;
 use super::framing::Framing;
+use super::numbers::chunk_size;
 use crate::error::{Error, ErrorKind};
 
 /// Content up to this size is copied behind the head, larger content is written from where it lies. 8 KiB: a copy
@@ -141,7 +142,7 @@ impl Outgoing {
             *left = left.checked_sub(data.len() as u64).ok_or_else(longer_than_declared)?;
         }
         if chunked {
-            encode::chunk_size(&mut self.buffer, data.len());
+            chunk_size(&mut self.buffer, data.len());
         }
         let tail: &'static [u8] = if chunked { b"\r\n" } else { b"" };
         if data.len() <= COPIED {

@@ -52,8 +52,8 @@ mod tests {
 
     #[test]
     fn a_head_ends_with_an_empty_line() {
-        let cases: [(&[u8], Result<Option<usize>, Violation>); 7] = [
-            (b"GET / HTTP/1.1\r\nhost: a\r\n\r\nrest", Ok(Some(27))),
+        let cases = [
+            (&b"GET / HTTP/1.1\r\nhost: a\r\n\r\nrest"[..], Ok(Some(27))),
             (b"GET / HTTP/1.1\r\n\r\n", Ok(Some(18))),
             (b"\r\n", Ok(Some(2))),
             (b"GET / HTTP/1.1\r\nhost: a\r\n\r", Ok(None)),

@@ -28,7 +28,7 @@ pub(super) fn resolve(
     match target.first() {
         Some(b'/') => origin(target),
         Some(b'*') if target.len() == 1 && method == Method::OPTIONS => origin(target),
-        _ => absolute(target, method, fields),
+        _ => absolute(&target, method, fields),
     }
 }
 
@@ -52,7 +52,7 @@ fn origin(target: Bytes) -> Result<Uri, Violation> {
 }
 
 /// Absolute form: its authority is the host, with which a `Host` must agree.
-fn absolute(target: Bytes, method: &Method, fields: &mut HeaderMap) -> Result<Uri, Violation> {
+fn absolute(target: &Bytes, method: &Method, fields: &mut HeaderMap) -> Result<Uri, Violation> {
     let scheme = ["http://", "https://"].into_iter().find(|scheme| {
         target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme.as_bytes()))
     });

@@ -1,5 +1,6 @@
 //! What the tests of the wire share: replicas and clients that speak in raw bytes, and a proxy between them.
 #![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};

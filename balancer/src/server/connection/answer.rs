@@ -8,8 +8,8 @@ use std::task::{Context, Poll, ready};
 use http::{Request, Response};
 use tower::Service;
 
-use super::client_body::Lent;
-use super::{Asked, Connection, Over};
+use super::client_body::{Lent, gone};
+use super::{Asked, Connection, Ending, Over};
 use crate::error::{Error, ErrorKind};
 use crate::h1::{Body, Expect, Failure, Framing, Persistence, encode_response};
 use crate::server::drain::Stage;
@@ -29,33 +29,36 @@ impl Connection {
         service: &mut S,
         request: Request<Body>,
         lent: &mut Option<Lent>,
-    ) -> Result<Result<Response<Body>, Error>, Over>
+    ) -> Result<Response<Body>, Error>
     where
         S: Service<Request<Body>, Response = Response<Body>>,
         S::Error: Into<Error>,
     {
-        if let Err(error) = poll_fn(|cx| service.poll_ready(cx)).await {
-            return Ok(Err(error.into()));
-        }
+        poll_fn(|cx| match service.poll_ready(cx) {
+            Poll::Ready(ready) => Poll::Ready(ready.map_err(Into::into)),
+            Poll::Pending => self.poll_client(cx, lent).map(Err),
+        })
+        .await?;
         let mut answer = pin!(service.call(request));
-        poll_fn(|cx| {
-            if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
-                return Poll::Ready(Ok(answer.map_err(Into::into)));
+        poll_fn(|cx| match answer.as_mut().poll(cx) {
+            Poll::Ready(answer) => {
+                // The body may have ended in this very step: then the connection can go on after the answer.
+                self.poll_home(cx, lent);
+                Poll::Ready(answer.map_err(Into::into))
             }
-            ready!(self.poll_client(cx, lent));
-            Poll::Ready(Err(Over))
+            Poll::Pending => self.poll_client(cx, lent).map(Err),
         })
         .await
     }
 
     /// Serves the client while the service works; ready when the client is gone.
-    fn poll_client(&mut self, cx: &mut Context<'_>, lent: &mut Option<Lent>) -> Poll<()> {
+    fn poll_client(&mut self, cx: &mut Context<'_>, lent: &mut Option<Lent>) -> Poll<Error> {
         if let Some(body) = lent {
             if body.poll_go_ahead(cx).is_ready() {
                 self.go_ahead();
             }
-            if let Poll::Ready(Err(_)) = self.poll_interim(cx) {
-                return Poll::Ready(());
+            if let Poll::Ready(Err(error)) = self.poll_interim(cx) {
+                return Poll::Ready(error);
             }
             self.poll_home(cx, lent);
         }
@@ -64,22 +67,24 @@ impl Connection {
 
     /// Takes the receiving end back when the body has ended.
     fn poll_home(&mut self, cx: &mut Context<'_>, lent: &mut Option<Lent>) {
-        let Some(body) = lent else { return };
-        if let Poll::Ready(Some(returned)) = body.poll_home(cx)
-            && returned.finished
+        if let Some(body) = lent
+            && let Poll::Ready(reader) = body.poll_finished(cx)
         {
-            self.reader = Some(returned.reader);
+            self.reader = Some(reader);
             *lent = None;
         }
     }
 
-    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
         let Some(reader) = self.reader.as_mut() else { return Poll::Pending };
         while reader.buffer.len() < READ_AHEAD {
-            let readable = ready!(reader.io.as_ref().poll_read_ready(cx));
+            if let Err(error) = ready!(reader.io.as_ref().poll_read_ready(cx)) {
+                return Poll::Ready(gone(Some(error)));
+            }
             match ready!(reader.poll_fill(cx, Expect::Head)) {
-                Ok(1..) if readable.is_ok() => {}
-                _ => return Poll::Ready(()),
+                Ok(0) => return Poll::Ready(gone(None)),
+                Ok(_) => {}
+                Err(error) => return Poll::Ready(gone(Some(error))),
             }
         }
         Poll::Pending
@@ -92,42 +97,48 @@ impl Connection {
         &mut self,
         response: Response<Body>,
         asked: Asked,
-        mut persistence: Persistence,
-        mut lent: Option<Lent>,
+        persistence: Persistence,
+        lent: &mut Option<Lent>,
     ) -> Result<(), Over> {
-        let framing = self.start(response, asked, &mut persistence, &mut lent).await;
-        let written = poll_fn(|cx| self.poll_reply(cx, &mut lent)).await;
-        match written {
-            Err(Failure::Body(error))
-                if self.outgoing.sent() == 0 && error.kind() != ErrorKind::ClientGone =>
-            {
-                let framing = self.start(refusal::response(&error), asked, &mut persistence, &mut lent).await;
-                let written = poll_fn(|cx| self.poll_reply(cx, &mut lent)).await;
-                self.conclude(written, framing, persistence, lent).await
+        let mut started = self.start(response, asked, persistence, lent);
+        let mut written = poll_fn(|cx| self.poll_reply(cx, lent)).await;
+        if let Err(Failure::Body(error)) = &written
+            && self.outgoing.sent() == 0
+            && error.kind() != ErrorKind::ClientGone
+        {
+            started = self.start(refusal::response(error), asked, persistence, lent);
+            written = poll_fn(|cx| self.poll_reply(cx, lent)).await;
+        }
+        match (written, started) {
+            (Ok(()), (_, Persistence::KeepAlive)) => Ok(()),
+            (Ok(()), (_, Persistence::Close)) => Err(Over),
+            (Err(failure), (framing, _)) => {
+                self.abort(&failure, framing);
+                Err(Over)
             }
-            written => self.conclude(written, framing, persistence, lent).await,
         }
     }
 
-    async fn start(
+    /// Puts the head of an answer before its body; returns how the body ends and what becomes of the connection.
+    fn start(
         &mut self,
         mut response: Response<Body>,
         asked: Asked,
-        persistence: &mut Persistence,
-        lent: &mut Option<Lent>,
-    ) -> Framing {
-        poll_fn(|cx| Poll::Ready(self.poll_home(cx, lent))).await;
+        mut persistence: Persistence,
+        lent: &Option<Lent>,
+    ) -> (Framing, Persistence) {
+        // Where the next request starts is not known before the body of this one has ended.
         if lent.is_some() || self.drain.stage() >= Stage::LastAnswers {
-            *persistence = Persistence::Close;
+            persistence = Persistence::Close;
         }
         let body = mem::take(response.body_mut());
         let interim = self.take_begun_interim();
         let out = self.outgoing.head();
         out.extend_from_slice(interim);
-        let framing = encode_response(out, &response, &body, asked, persistence);
+        let framing = encode_response(out, &response, &body, asked, &mut persistence);
         self.outgoing.start(framing, body);
         self.alarm.clear();
-        framing
+        (framing, persistence)
     }
 
     fn poll_reply(&mut self, cx: &mut Context<'_>, lent: &mut Option<Lent>) -> Poll<Result<(), Failure>> {
@@ -138,45 +149,21 @@ impl Connection {
             Poll::Pending => {}
         }
         self.poll_home(cx, lent);
-        if self.outgoing.is_blocked() {
-            self.alarm.set_if_clear(self.config.write_pause);
-            ready!(self.alarm.poll(cx));
-        } else {
+        if !self.outgoing.is_blocked() {
             // The body's own patience counts while there is nothing to write.
             self.alarm.clear();
-            ready!(self.poll_gone(cx));
+            return self.poll_gone(cx).map(|gone| Err(Failure::Body(gone)));
         }
+        self.alarm.set_if_clear(self.config.write_pause);
+        ready!(self.alarm.poll(cx));
         let slow = Error::new(ErrorKind::ClientGone, "the client did not take its answer");
         Poll::Ready(Err(Failure::Body(slow)))
-    }
-
-    async fn conclude(
-        &mut self,
-        written: Result<(), Failure>,
-        framing: Framing,
-        persistence: Persistence,
-        lent: Option<Lent>,
-    ) -> Result<(), Over> {
-        match written {
-            Err(failure) => {
-                self.abort(&failure, framing);
-                Err(Over)
-            }
-            Ok(()) if persistence == Persistence::KeepAlive => Ok(()),
-            Ok(()) => {
-                let unread = self.reader.as_ref().is_none_or(|reader| !reader.buffer.is_empty());
-                if unread || lent.is_some() {
-                    self.linger(lent).await;
-                }
-                Err(Over)
-            }
-        }
     }
 
     /// Lets the client see that its answer is not whole. A missing end shows in every framing but one: where the
     /// end of the connection is the end of the body, only a reset tells.
     fn abort(&mut self, failure: &Failure, framing: Framing) {
         tracing::debug!(?failure, "an answer was cut off");
-        self.resets = framing == Framing::UntilClose;
+        self.ending = if framing == Framing::UntilClose { Ending::Reset } else { Ending::Close };
     }
 }

@@ -22,20 +22,43 @@ pub(super) type ClientReader = Reader<OwnedReadHalf>;
 pub(super) struct Lent {
     home: oneshot::Receiver<Returned>,
     go_ahead: Option<oneshot::Receiver<()>>,
+    /// What came back although the body had not ended: a place in the middle of a request.
+    unfinished: Option<ClientReader>,
+    is_back: bool,
 }
 
 /// What a body gives back when it has ended or nobody wants it any more.
 #[derive(Debug)]
-pub(super) struct Returned {
-    pub(super) reader: ClientReader,
+struct Returned {
+    reader: ClientReader,
     /// Whether the next byte is the next request's.
-    pub(super) finished: bool,
+    finished: bool,
 }
 
 impl Lent {
-    /// Ready when the receiving end came back; `None` when it was lost.
-    pub(super) fn poll_home(&mut self, cx: &mut Context<'_>) -> Poll<Option<Returned>> {
-        Pin::new(&mut self.home).poll(cx).map(Result::ok)
+    /// Ready when the body has ended and the receiving end stands before the next request.
+    pub(super) fn poll_finished(&mut self, cx: &mut Context<'_>) -> Poll<ClientReader> {
+        if self.is_back {
+            return Poll::Pending;
+        }
+        let returned = ready!(Pin::new(&mut self.home).poll(cx));
+        self.is_back = true;
+        match returned {
+            Ok(Returned { reader, finished: true }) => return Poll::Ready(reader),
+            Ok(Returned { reader, .. }) => self.unfinished = Some(reader),
+            // The body was leaked, which ends the connection as an unfinished body does.
+            Err(_) => {}
+        }
+        Poll::Pending
+    }
+
+    /// Ready with the receiving end wherever it stands, as soon as the body is done with it.
+    pub(super) fn poll_back(&mut self, cx: &mut Context<'_>) -> Poll<Option<ClientReader>> {
+        match self.poll_finished(cx) {
+            Poll::Ready(reader) => Poll::Ready(Some(reader)),
+            Poll::Pending if self.is_back => Poll::Ready(self.unfinished.take()),
+            Poll::Pending => Poll::Pending,
+        }
     }
 
     /// Ready, once, when somebody reads the body for which the client awaits a `100 Continue`.
@@ -83,7 +106,7 @@ impl ClientBody {
             pause: config.body_pause,
             until: Instant::now() + config.body_timeout,
         };
-        (Body::stream(body), Lent { home: returned, go_ahead: wanted })
+        (Body::stream(body), Lent { home: returned, go_ahead: wanted, unfinished: None, is_back: false })
     }
 
     fn poll_content(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {

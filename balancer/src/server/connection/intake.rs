@@ -17,22 +17,23 @@ use crate::h1::{Body, Decoder, Expect, Framing, Violation, request::RequestHead}
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 impl Connection {
+    /// Reads the rest of a small body.
+    pub(super) async fn await_small_body(&mut self, head: &RequestHead) -> Result<(), Error> {
+        let Some(length) = self.held(head.framing) else { return Ok(()) };
+        if self.reader().buffer.len() >= length {
+            return Ok(());
+        }
+        self.interim = if head.expects_continue { CONTINUE } else { b"" };
+        self.collect(length).await
+    }
+
     /// Makes a request of a head and the body that follows it.
-    pub(super) async fn take_in(
-        &mut self,
-        head: RequestHead,
-    ) -> Result<(Request<Body>, Option<Lent>), Error> {
+    pub(super) fn take_in(&mut self, head: RequestHead) -> Result<(Request<Body>, Option<Lent>), Error> {
         let RequestHead { request, framing, expects_continue, .. } = head;
         let allowed = self.config.limits.body_bytes;
         let mut decoder = Decoder::new(framing, allowed).map_err(Violation::in_request)?;
         if framing == Framing::Empty {
             return Ok((request.map(|()| Body::empty()), None));
-        }
-        if let Some(length) = self.held(framing)
-            && self.reader().buffer.len() < length
-        {
-            self.interim = if expects_continue { CONTINUE } else { b"" };
-            self.collect(length).await?;
         }
         let ready = decoder.decode_ready(&mut self.reader().buffer).map_err(Violation::in_request)?;
         if decoder.is_done() && ready.trailers.is_none() {

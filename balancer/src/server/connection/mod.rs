@@ -37,6 +37,16 @@ type Asked = (RequestMethod, Version);
 #[derive(Debug)]
 struct Over;
 
+/// How a connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    Close,
+    /// The client may still be sending what nobody will read.
+    Linger,
+    /// The client must see that its answer is not whole.
+    Reset,
+}
+
 /// A client's connection with its buffers and its timer.
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -52,8 +62,7 @@ pub(super) struct Connection {
     drain: DrainListener,
     count: ConnectionCount,
     config: Arc<ServerConfig>,
-    /// Whether the connection ends with a reset.
-    resets: bool,
+    ending: Ending,
 }
 
 impl Connection {
@@ -75,76 +84,85 @@ impl Connection {
             drain,
             count,
             config,
-            resets: false,
+            ending: Ending::Close,
         }
     }
 
     /// Serves requests until either side has had enough.
-    pub(super) async fn run<S>(mut self, service: S)
-    where
-        S: Service<Request<Body>, Response = Response<Body>>,
-        S::Error: Into<Error>,
-    {
-        self.serve(service).await;
-        if self.resets {
-            // Closing with a linger time of zero is a reset; dropping the sending half would end it politely first.
-            // If the option cannot be set, the connection still closes, and there is nobody to tell.
-            let _ = SockRef::from(self.writer.as_ref()).set_linger(Some(Duration::ZERO));
-            self.writer.forget();
-        }
-    }
-
-    async fn serve<S>(&mut self, mut service: S)
+    pub(super) async fn run<S>(mut self, mut service: S)
     where
         S: Service<Request<Body>, Response = Response<Body>>,
         S::Error: Into<Error>,
     {
         loop {
             self.alarm.clear();
-            let head = match poll_fn(|cx| self.poll_next(cx)).await {
-                Ok(Some(head)) => head,
-                Ok(None) => return,
-                Err(error) => {
-                    let _: Result<(), Over> =
-                        self.refuse(&error, (RequestMethod::Other, Version::HTTP_11)).await;
-                    return;
-                }
-            };
+            let next = poll_fn(|cx| self.poll_next(cx)).await;
             self.count.enter(Phase::Writing);
-            if self.exchange(head, &mut service).await.is_err() {
-                return;
+            let mut lent = None;
+            let served = match next {
+                Ok(Some(head)) => self.exchange(head, &mut service, &mut lent).await,
+                Ok(None) => Err(Over),
+                Err(error) => self.refuse(&error, (RequestMethod::Other, Version::HTTP_11)).await,
+            };
+            if served.is_err() {
+                return self.end(lent).await;
             }
             self.count.enter(Phase::Waiting);
         }
     }
 
-    async fn exchange<S>(&mut self, head: RequestHead, service: &mut S) -> Result<(), Over>
+    async fn exchange<S>(
+        &mut self,
+        head: RequestHead,
+        service: &mut S,
+        lent: &mut Option<Lent>,
+    ) -> Result<(), Over>
     where
         S: Service<Request<Body>, Response = Response<Body>>,
         S::Error: Into<Error>,
     {
         let asked = (RequestMethod::of(head.request.method()), head.request.version());
-        let keep_alive = head.keep_alive;
-        let (request, mut lent) = match self.take_in(head).await {
-            Ok(request) => request,
+        let persistence = if head.keep_alive { Persistence::KeepAlive } else { Persistence::Close };
+        if let Err(error) = self.await_small_body(&head).await {
+            return self.refuse(&error, asked).await;
+        }
+        let request = match self.take_in(head) {
+            Ok((request, streaming)) => {
+                *lent = streaming;
+                request
+            }
             Err(error) => return self.refuse(&error, asked).await,
         };
-        let response = match self.ask(service, request, &mut lent).await? {
+        let response = match self.ask(service, request, lent).await {
             Ok(response) => response,
             Err(error) if error.kind() == ErrorKind::ClientGone => return Err(Over),
             Err(error) => refusal::response(&error),
         };
-        let persistence = if keep_alive { Persistence::KeepAlive } else { Persistence::Close };
         self.reply(response, asked, persistence, lent).await
     }
 
     /// Answers what cannot be served, and ends the connection: where the next request would start is unknown.
     async fn refuse(&mut self, error: &Error, asked: Asked) -> Result<(), Over> {
-        self.count.enter(Phase::Writing);
         if error.kind() == ErrorKind::ClientGone {
             return Err(Over);
         }
-        self.reply(refusal::response(error), asked, Persistence::Close, None).await
+        self.ending = Ending::Linger;
+        self.reply(refusal::response(error), asked, Persistence::Close, &mut None).await
+    }
+
+    async fn end(mut self, lent: Option<Lent>) {
+        let unread = self.reader.as_ref().is_some_and(|reader| !reader.buffer.is_empty());
+        match self.ending {
+            Ending::Close if !unread && lent.is_none() => {}
+            // Boxed: rare, and a connection's memory is that of its largest state.
+            Ending::Close | Ending::Linger => Box::pin(self.linger(lent)).await,
+            Ending::Reset => {
+                // Closing with a linger time of zero is a reset; dropping the sending half would end it politely
+                // first. If the option cannot be set, the connection still closes.
+                let _ = SockRef::from(self.writer.as_ref()).set_linger(Some(Duration::ZERO));
+                self.writer.forget();
+            }
+        }
     }
 
     /// Ends the sending direction and reads on for a while, so that the answer is not lost in a reset that unread
@@ -154,18 +172,13 @@ impl Connection {
         // The bytes are for nobody; what matters is that there was an end to them or to our patience.
         let _ = timeout(patience, async {
             self.writer.shutdown().await.ok()?;
-            self.come_home(lent).await?;
+            if let Some(mut lent) = lent {
+                self.reader = poll_fn(|cx| lent.poll_back(cx)).await;
+            }
             while self.discard().await? > 0 {}
             Some(())
         })
         .await;
-    }
-
-    async fn come_home(&mut self, lent: Option<Lent>) -> Option<()> {
-        if let Some(mut lent) = lent {
-            self.reader = Some(poll_fn(|cx| lent.poll_home(cx)).await?.reader);
-        }
-        Some(())
     }
 
     async fn discard(&mut self) -> Option<usize> {
