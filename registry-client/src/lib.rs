@@ -25,6 +25,8 @@ mod uri;
 mod watch;
 
 pub use artifact::LocalArtifacts;
+#[cfg(feature = "s3")]
+pub use artifact::{Addressing, S3Artifacts, S3Credentials, S3Options};
 #[cfg(feature = "rest")]
 pub use artifact::{ProxyArtifacts, RoutedArtifacts};
 use blocking::blocking;

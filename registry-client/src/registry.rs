@@ -90,6 +90,8 @@ impl Registry {
     pub fn mlflow(address: &str, options: crate::rest::RestOptions) -> Result<Self> {
         let client = crate::rest::MlflowClient::new(address, options)?;
         let artifacts = crate::RoutedArtifacts::new().proxy(Arc::new(crate::ProxyArtifacts::new(&client)));
+        #[cfg(feature = "s3")]
+        let artifacts = artifacts.s3(Arc::new(crate::S3Artifacts::new(crate::S3Options::from_env()?)?));
         let client = Arc::new(client);
         Ok(Self::from_parts(
             TrackingUri::Http(address.to_owned()),

@@ -1,6 +1,8 @@
 //! From a model URI to a version and a folder.
 
-use crate::{Error, ErrorKind, Location, ModelUri, ModelVersion, Registry, Result, Stage, VersionStatus};
+use crate::{
+    ArtifactPath, Error, ErrorKind, Location, ModelUri, ModelVersion, Registry, Result, Stage, VersionStatus,
+};
 
 /// How often a URI may lead to another one: a version's source may be a run's URI, and no honest chain is longer.
 const MAX_STEPS: usize = 5;
@@ -21,8 +23,7 @@ pub(crate) async fn resolve(registry: &Registry, uri: &ModelUri) -> Result<Resol
         next = match next {
             ModelUri::Artifacts(location) => return Ok(Resolved { version, location }),
             ModelUri::Run { run_id, path } => {
-                let run = registry.tracking().get_run(&run_id).await?;
-                return Ok(Resolved { version, location: run.artifact_uri.parse::<Location>()?.join(&path) });
+                return Ok(Resolved { version, location: of_run(registry, &run_id, &path).await? });
             }
             ModelUri::LoggedModel { model_id } => {
                 registry.tracking().logged_model_location(&model_id).await?.parse()?
@@ -36,6 +37,18 @@ pub(crate) async fn resolve(registry: &Registry, uri: &ModelUri) -> Result<Resol
         };
     }
     Err(Error::invalid(format!("{uri} leads through more than {MAX_STEPS} other uris")))
+}
+
+/// Finds a folder among a run's artifacts, or else the model of that name that the run has logged elsewhere.
+async fn of_run(registry: &Registry, run_id: &str, path: &ArtifactPath) -> Result<Location> {
+    let run = registry.tracking().get_run(run_id).await?;
+    let root = run.artifact_uri.parse::<Location>()?;
+    if registry.artifacts().list(&root, Some(path)).await?.is_empty()
+        && let Some(uri) = registry.tracking().find_logged_model(&run, path.as_str()).await?
+    {
+        return uri.parse();
+    }
+    Ok(root.join(path))
 }
 
 /// Finds the registered version that a `models:/` URI names, ready to be used.

@@ -7,9 +7,13 @@ mod promise;
 mod proxy;
 #[cfg(feature = "rest")]
 mod route;
+#[cfg(feature = "s3")]
+mod s3;
 
 pub use local::LocalArtifacts;
 #[cfg(feature = "rest")]
 pub use proxy::ProxyArtifacts;
 #[cfg(feature = "rest")]
 pub use route::RoutedArtifacts;
+#[cfg(feature = "s3")]
+pub use s3::{Addressing, S3Artifacts, S3Credentials, S3Options};

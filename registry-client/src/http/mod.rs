@@ -28,6 +28,8 @@ pub use stack::HttpOptions;
 pub(crate) use call::{Answer, Call, Safety};
 pub(crate) use failure::Failure;
 pub(crate) use payload::{FilePayload, Payload};
+#[cfg(feature = "s3")]
+pub(crate) use retry::full_jitter;
 pub(crate) use server::Server;
 pub(crate) use stack::Http;
 pub(crate) use target::Target;

@@ -32,14 +32,15 @@ impl RetryPolicy {
         if !failure.transient || !safe || self.retried >= self.max_retries {
             return None;
         }
-        let wait = self.jittered().max(failure.retry_after.unwrap_or_default());
+        let wait = full_jitter(self.backoff, self.retried).max(failure.retry_after.unwrap_or_default());
         (call.begun.elapsed() + wait <= self.window + call.extra_patience).then_some(wait)
     }
+}
 
-    fn jittered(&self) -> Duration {
-        let ceiling = self.backoff.saturating_mul(2_u32.saturating_pow(self.retried)).min(MAX_BACKOFF);
-        ceiling.mul_f64(fraction())
-    }
+/// Returns how long to wait before the next attempt, after `retried` of them.
+pub(crate) fn full_jitter(backoff: Duration, retried: u32) -> Duration {
+    let ceiling = backoff.saturating_mul(2_u32.saturating_pow(retried)).min(MAX_BACKOFF);
+    ceiling.mul_f64(fraction())
 }
 
 /// Returns a random number from 0 to 1; a version 4 UUID has enough randomness and its source is here already.
@@ -118,8 +119,7 @@ mod tests {
 
     #[test]
     fn waits_are_spread_and_bounded() {
-        let late = RetryPolicy { retried: 30, ..policy() };
-        let waits: Vec<Duration> = (0..200).map(|_| late.jittered()).collect();
+        let waits: Vec<Duration> = (0..200).map(|_| full_jitter(Duration::from_secs(1), 30)).collect();
         assert!(waits.iter().all(|wait| *wait <= MAX_BACKOFF));
         assert!(
             waits.iter().any(|wait| *wait < MAX_BACKOFF / 4)

@@ -8,7 +8,7 @@ use super::client::{MlflowClient, Nothing, api};
 use super::message::{Pair, pairs, tags};
 use super::tracking::next;
 use crate::http::Safety;
-use crate::{Page, PageToken, Result, Tags};
+use crate::{ErrorKind, Page, PageToken, Result, Run, Tags};
 
 /// How many logged models a page holds at most: the server's own cap.
 const PAGE: u32 = 50;
@@ -168,6 +168,26 @@ impl MlflowClient {
         let many: Many = self.post("search logged models", "logged-models/search", &body).await?;
         let items = many.models.into_iter().map(LoggedModel::from).collect();
         Ok(Page { items, next: next(many.next_page_token) })
+    }
+
+    /// Finds the newest complete model of this name that a run has logged; none on a server that has no logged models.
+    pub(super) async fn logged_by(&self, run: &Run, name: &str) -> Result<Option<String>> {
+        let mut page = None;
+        loop {
+            let found = self.search_logged_models(&run.experiment_id, Some(&run.run_id), page.as_ref()).await;
+            let found = match found {
+                Err(error) if error.kind() == ErrorKind::Unsupported => return Ok(None),
+                found => found?,
+            };
+            let is_it = |model: &LoggedModel| model.name == name && model.status == LoggedModelStatus::Ready;
+            if let Some(model) = found.items.into_iter().find(is_it) {
+                return Ok(Some(model.artifact_uri));
+            }
+            page = found.next;
+            if page.is_none() {
+                return Ok(None);
+            }
+        }
     }
 
     /// Says that a run made these logged models.

@@ -74,7 +74,7 @@ impl ModelRegistry for MlflowClient {
     ) -> BoxFuture<'a, Result<Page<RegisteredModel>>> {
         Box::pin(async move {
             let target =
-                searched("registered-models/search", query, MAX_MODELS_PAGE, filter(&query.conditions)?)
+                searched("registered-models/search", query, MAX_MODELS_PAGE, &filter(&query.conditions)?)
                     .query("order_by", "name ASC");
             let answer: ManyModels = self.get("search models", target).await?;
             let items: Result<Vec<_>> =
@@ -97,7 +97,7 @@ impl ModelRegistry for MlflowClient {
             let doing = format!("delete model {name:?}");
             let delete =
                 || self.change_once(doing.clone(), "registered-models/delete", json!({"name": name}));
-            exactly_once(delete, || async { Ok(gone(absent(self.get_model(name).await)?)) }).await
+            exactly_once(delete, || async { Ok(gone(&absent(self.get_model(name).await)?)) }).await
         })
     }
 
@@ -152,7 +152,7 @@ impl ModelRegistry for MlflowClient {
     ) -> BoxFuture<'a, Result<Page<ModelVersion>>> {
         Box::pin(async move {
             let target =
-                searched("model-versions/search", query, MAX_VERSIONS_PAGE, filter(&query.conditions)?)
+                searched("model-versions/search", query, MAX_VERSIONS_PAGE, &filter(&query.conditions)?)
                     .query("order_by", "name ASC")
                     .query("order_by", "version_number DESC");
             let answer: ManyVersions = self.get("search model versions", target).await?;
@@ -196,7 +196,7 @@ impl ModelRegistry for MlflowClient {
             let doing = format!("delete version {version} of model {name:?}");
             let body = json!({"name": name, "version": version.to_string()});
             let delete = || self.change_once(doing.clone(), "model-versions/delete", body.clone());
-            exactly_once(delete, || async { Ok(gone(absent(self.get_version(name, version).await)?)) }).await
+            exactly_once(delete, || async { Ok(gone(&absent(self.get_version(name, version).await)?)) }).await
         })
     }
 
@@ -363,9 +363,9 @@ impl MlflowClient {
     }
 }
 
-fn searched<F>(path: &str, query: &Query<F>, max_page: u32, filter: String) -> Target {
+fn searched<F>(path: &str, query: &Query<F>, max_page: u32, filter: &str) -> Target {
     api(path)
-        .query_if("filter", Some(filter.as_str()).filter(|filter| !filter.is_empty()))
+        .query_if("filter", Some(filter).filter(|filter| !filter.is_empty()))
         .query("max_results", &query.page_size.clamp(1, max_page).to_string())
         .query_if("page_token", query.page.as_ref().map(PageToken::as_str))
 }
@@ -375,6 +375,6 @@ fn versions(answer: ManyVersions) -> Result<Vec<ModelVersion>> {
 }
 
 /// A deletion whose outcome was unknown is done when the thing is gone.
-fn gone<T>(found: Option<T>) -> Option<()> {
+fn gone<T>(found: &Option<T>) -> Option<()> {
     found.is_none().then_some(())
 }

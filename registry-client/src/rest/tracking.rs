@@ -199,6 +199,10 @@ impl TrackingStore for MlflowClient {
     fn logged_model_location<'a>(&'a self, model_id: &'a str) -> BoxFuture<'a, Result<String>> {
         Box::pin(async move { Ok(self.get_logged_model(model_id).await?.artifact_uri) })
     }
+
+    fn find_logged_model<'a>(&'a self, run: &'a Run, name: &'a str) -> BoxFuture<'a, Result<Option<String>>> {
+        Box::pin(async move { self.logged_by(run, name).await })
+    }
 }
 
 impl MlflowClient {

@@ -61,4 +61,11 @@ pub trait TrackingStore: Send + Sync + fmt::Debug {
     ///
     /// `Unsupported` when the backend is older.
     fn logged_model_location<'a>(&'a self, model_id: &'a str) -> BoxFuture<'a, Result<String>>;
+
+    /// Returns the URI of the newest model of this name that a run has logged beside its own artifacts, as MLflow does since
+    /// version 3; `None` on older backends.
+    fn find_logged_model<'a>(&'a self, run: &'a Run, name: &'a str) -> BoxFuture<'a, Result<Option<String>>> {
+        let _ = (run, name);
+        Box::pin(async { Ok(None) })
+    }
 }
