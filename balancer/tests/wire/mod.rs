@@ -126,21 +126,25 @@ pub(crate) async fn until(condition: impl Fn() -> bool) {
 
 /// Reads one message: a head, and a body by its length or its chunks. `None` at the end of the connection.
 pub(crate) async fn read_message(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<String> {
+    // What was searched is not searched again: a test of ten megabytes would take minutes.
+    let mut searched = 0;
     loop {
-        if let Some(length) = message_length(buffer) {
+        if let Some(length) = message_length(buffer, searched) {
             return Some(String::from_utf8_lossy(&buffer.drain(..length).collect::<Vec<_>>()).into_owned());
         }
+        searched = buffer.len().saturating_sub(5);
         if stream.read_buf(buffer).await.ok()? == 0 {
             return None;
         }
     }
 }
 
-fn message_length(bytes: &[u8]) -> Option<usize> {
+fn message_length(bytes: &[u8], searched: usize) -> Option<usize> {
     let head = find(bytes, b"\r\n\r\n")? + 4;
     let text = String::from_utf8_lossy(&bytes[..head]).to_ascii_lowercase();
     if text.contains("transfer-encoding: chunked") {
-        return Some(head + find(&bytes[head..], b"0\r\n\r\n")? + 5);
+        let from = searched.max(head);
+        return Some(from + find(&bytes[from..], b"0\r\n\r\n")? + 5);
     }
     let length = text.split("content-length: ").nth(1).and_then(|rest| rest.lines().next()?.parse().ok());
     let whole = head + length.unwrap_or(0_usize);
