@@ -56,16 +56,7 @@ async fn main() -> anyhow::Result<()> {
     // 1. Train and register; a second run finds both in Production and trains nothing.
     let registry = Registry::embedded(&args.data_dir).await.context("cannot open the registry")?;
     for job in [TrainingJob::linear_regression(), TrainingJob::penguin_species()] {
-        match job.run(&registry).await? {
-            Outcome::Trained { version, metrics, .. } => {
-                println!("{} version {}: trained, {metrics}", version.name, version.version)
-            }
-            outcome => println!(
-                "{} version {}: already in Production",
-                outcome.version().name,
-                outcome.version().version
-            ),
-        }
+        println!("{}", job.run(&registry).await?);
     }
 
     // 2. Serve from N replicas, each with a listener of its own and following the registry.
@@ -80,7 +71,7 @@ async fn main() -> anyhow::Result<()> {
     let balancer = balancer.bind().await.context("cannot start the balancer; --port chooses another port")?;
     let address = balancer.local_addr();
     let url = format!("http://{address}");
-    let serving = tokio::spawn(balancer.serve(async { drop(tokio::signal::ctrl_c().await) }));
+    let serving = tokio::spawn(balancer.serve(interrupted()));
     let answer = predict(address).await?;
     println!("first prediction after {:.2} s: {answer}\n", started.elapsed().as_secs_f64());
 
@@ -92,7 +83,7 @@ async fn main() -> anyhow::Result<()> {
         .think_time(ThinkTime::uniform(1.0, 2.5))
         .request(RequestTemplate::post("/predict").json(BODY))
         .build()?;
-    let report = plan.run(|tick| println!("{tick}")).await?;
+    let report = plan.run_until(interrupted(), |tick| println!("{tick}")).await?;
     println!("\n{report}");
     if args.once {
         ensure!(report.failures() == 0, "{} of {} requests failed", report.failures(), report.requests());
@@ -104,6 +95,10 @@ async fn main() -> anyhow::Result<()> {
     println!("  curl -s {url}/predict -H 'content-type: application/json' -d '{BODY}'");
     println!("  curl -s {url}/health\n  curl -s {url}/nginx_status\nCtrl-C ends it.");
     Ok(serving.await??)
+}
+
+async fn interrupted() {
+    drop(tokio::signal::ctrl_c().await);
 }
 
 /// Starts a replica on a free port; it serves until the program ends.

@@ -27,21 +27,15 @@ struct Cli {
     command: Command,
 }
 
+// Each variant's help is the documentation of its arguments.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Fit a model, log it, register it and move it to Production.
     Train(train::Train),
-    /// Serve a registered model from one replica.
     Serve(serve::Serve),
-    /// Balance over replicas, or over any other HTTP servers.
     Balance(balance::Balance),
-    /// Put load on a server and say how it held.
     Load(load::Load),
-    /// Everything in one process: train, N replicas and the balancer.
     Up(up::Up),
-    /// Look into the registry, and move stages and aliases.
     Registry(registry::RegistryCommand),
-    /// Ask a server whether it is healthy (for containers without curl).
     Healthcheck(healthcheck::Healthcheck),
 }
 

@@ -124,3 +124,11 @@ fn a_registry_of_an_unknown_kind_is_refused() {
     fs::write(data.path().join("mlflow.db"), "this is no database, only text that is long enough").unwrap();
     check(data.path(), &["train"], 1, &["mlflow.db"]);
 }
+
+#[test]
+fn help_says_what_a_command_does_and_what_its_exit_codes_mean() {
+    let data = tempfile::tempdir().unwrap();
+    assert!(succeed(data.path(), &["--help"]).contains("Start with `martello up`"));
+    assert!(succeed(data.path(), &["load", "--help"]).contains("Exit code 0: held"));
+    assert!(succeed(data.path(), &["serve", "--help"]).contains("[env: MODEL_STAGE_OR_VERSION="));
+}

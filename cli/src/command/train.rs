@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use martello_trainer::{CsvOptions, Outcome, PromotionOutcome, TrainingJob, WhenPresent};
+use martello_trainer::{CsvOptions, TrainingJob, WhenPresent};
 
 use crate::connection::RegistryArgs;
 use crate::output;
@@ -57,7 +57,7 @@ impl Train {
         let job = self.job()?;
         let registry = self.registry.open().await?;
         let outcome = job.run(&registry).await.context("training failed")?;
-        output::line(&describe(&outcome))?;
+        output::line(&outcome.to_string())?;
         Ok(ExitCode::SUCCESS)
     }
 
@@ -78,24 +78,5 @@ impl Train {
             None => job,
         };
         Ok(if self.retrain { job.when_present(WhenPresent::Retrain) } else { job })
-    }
-}
-
-/// One line for people: what was trained, or why nothing was.
-pub(crate) fn describe(outcome: &Outcome) -> String {
-    let version = outcome.version();
-    let (name, number, stage) = (&version.name, version.version, version.stage);
-    match outcome {
-        Outcome::Trained { metrics, promotion, .. } => {
-            let standing = match promotion {
-                PromotionOutcome::KeptPresent { present, metric, .. } => {
-                    format!("not promoted, version {present} has the better {metric}")
-                }
-                _ => format!("stage {stage}"),
-            };
-            format!("{name} version {number}: trained, {metrics}; {standing}")
-        }
-        Outcome::Skipped { .. } => format!("{name} version {number}: already in {stage}, not trained"),
-        _ => format!("{name} version {number}"),
     }
 }

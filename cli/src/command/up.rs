@@ -12,7 +12,6 @@ use martello_trainer::TrainingJob;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::train::describe;
 use crate::connection::{ModelArgs, RegistryArgs};
 use crate::output;
 use crate::runtime::shutdown_requested;
@@ -40,7 +39,7 @@ impl Up {
         let registry = self.registry.open().await?;
         for job in [TrainingJob::linear_regression(), TrainingJob::penguin_species()] {
             let outcome = job.run(&registry).await.context("training failed")?;
-            output::line(&describe(&outcome))?;
+            output::line(&outcome.to_string())?;
         }
         let (stop, stopped) = watch::channel(());
         let mut replicas = JoinSet::new();

@@ -1,5 +1,7 @@
 //! What came of a job.
 
+use std::fmt;
+
 use martello_registry_client::ModelVersion;
 
 use crate::evaluation::Evaluation;
@@ -53,6 +55,35 @@ impl Outcome {
     pub fn version(&self) -> &ModelVersion {
         match self {
             Self::Trained { version, .. } | Self::Skipped { version } => version,
+        }
+    }
+}
+
+/// One line for people: what was trained and where it stands, or why nothing was trained.
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let version = self.version();
+        write!(f, "{} version {}: ", version.name, version.version)?;
+        match self {
+            Self::Trained { metrics, promotion, .. } => {
+                write!(f, "trained, {metrics}; {}", Standing(version, promotion))
+            }
+            Self::Skipped { .. } => write!(f, "already in {}, not trained", version.stage),
+        }
+    }
+}
+
+/// Where a new version stands, and why.
+struct Standing<'a>(&'a ModelVersion, &'a PromotionOutcome);
+
+impl fmt::Display for Standing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.1 {
+            PromotionOutcome::Promoted => write!(f, "stage {}", self.0.stage),
+            PromotionOutcome::NotAskedFor => f.write_str("not promoted, since nobody asked for it"),
+            PromotionOutcome::KeptPresent { present, metric, .. } => {
+                write!(f, "not promoted, version {present} stays for its {metric}")
+            }
         }
     }
 }
