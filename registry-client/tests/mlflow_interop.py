@@ -90,7 +90,7 @@ def schema(_):
     connection = sqlite3.connect(database)
     statements = [row[0] for row in connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")]
     revision = connection.execute("SELECT version_num FROM alembic_version").fetchone()[0]
-    return {"revision": revision, "statements": sorted(" ".join(statement.split()) for statement in statements)}
+    return {"revision": revision, "statements": statements}
 
 
 STEPS = {"read": read, "schema": schema, "workspace": workspace, "write": write}

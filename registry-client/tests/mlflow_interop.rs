@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "the helpers of a test are part of it")]
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
@@ -179,8 +180,19 @@ async fn the_schema_is_the_one_that_mlflow_makes() {
     let sql = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'mt\\_%' ESCAPE '\\'";
     let mut statement = database.prepare(sql).unwrap();
     let rows = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
-    let mut ours: Vec<_> =
-        rows.map(|row| row.unwrap().split_whitespace().collect::<Vec<_>>().join(" ")).collect();
-    ours.sort();
-    assert_eq!(theirs["statements"], json!(ours));
+    let ours: BTreeSet<_> = rows.map(|row| parts(&row.unwrap())).collect();
+    let theirs: BTreeSet<_> = serde_json::from_value::<Vec<String>>(theirs["statements"].clone())
+        .unwrap()
+        .iter()
+        .map(|statement| parts(statement))
+        .collect();
+    assert_eq!(ours.len(), 30, "19 tables and 11 indexes");
+    assert_eq!(theirs, ours);
+}
+
+/// What a statement says, whatever the order of constraints: MLflow's own migrations write them in an order that varies from one run
+/// to the next.
+fn parts(statement: &str) -> BTreeSet<String> {
+    let words = |part: &str| part.split_whitespace().collect::<Vec<_>>().join(" ");
+    statement.replace(['(', ')'], " ").split(',').map(words).collect()
 }
