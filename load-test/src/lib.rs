@@ -2,6 +2,7 @@
 
 mod arrivals;
 mod check;
+mod draw;
 mod engine;
 mod error;
 mod failure;

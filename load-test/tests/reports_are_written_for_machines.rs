@@ -76,7 +76,7 @@ async fn a_place_that_cannot_be_written_to_is_named() {
 async fn json_says_what_the_report_says() {
     let report = report().await;
     let json = serde_json::to_value(&report).unwrap();
-    assert_eq!(json["format"], 1);
+    assert_eq!(json["schema"], "martello-load-test/report/1");
     assert_eq!(json["verdict"], "fail");
     assert_eq!(json["thresholds"], serde_json::json!(["errors>0"]));
     assert_eq!(json["total"]["requests"], report.requests());

@@ -57,6 +57,9 @@ pub(crate) struct Load {
     /// Write the report as JSON.
     #[arg(long, env = "MARTELLO_LOAD_JSON", value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write the report as one HTML page: pictures over time, tables, verdict.
+    #[arg(long, env = "LOCUST_HTML", value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Seed of every random choice.
     #[arg(long, env = "MARTELLO_LOAD_SEED", default_value_t = 42)]
     seed: u64,
@@ -108,6 +111,9 @@ impl Load {
         if let Some(file) = &self.json {
             let text = serde_json::to_string_pretty(report).context("the report does not fit JSON")?;
             std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
+        }
+        if let Some(file) = &self.html {
+            report.write_html(file).with_context(|| format!("cannot write {}", file.display()))?;
         }
         Ok(())
     }

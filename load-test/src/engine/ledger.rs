@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::failure::FailureKind;
-use crate::record::{Latencies, Recorder, Statistics};
+use crate::record::{Bins, Latencies, Recorder, Statistics};
 use crate::report::LOCUST_PERCENTILES;
 use crate::tick::Tick;
 
@@ -22,6 +22,8 @@ pub(crate) struct StepRecord {
 #[derive(Clone, Debug)]
 pub(crate) struct HistoryRow {
     pub(crate) tick: Tick,
+    /// The latencies of this second.
+    pub(crate) bins: Bins,
     /// Of everything so far, as are the following.
     pub(crate) percentiles: [Duration; LOCUST_PERCENTILES.len()],
     pub(crate) total_requests: u64,
@@ -101,8 +103,10 @@ impl Ledger {
             p99: latency.percentile(99.0),
         };
         let total_latency = self.total.latency();
+        let bins = Bins::of(&latency);
         self.history.push(HistoryRow {
             tick,
+            bins,
             percentiles: LOCUST_PERCENTILES.map(|percent| total_latency.percentile(percent)),
             total_requests: self.total.requests(),
             total_failures: self.total.failures(),

@@ -90,6 +90,13 @@ impl Latencies {
         self.0.quantile_below(micros(limit))
     }
 
+    /// Calls `visit` with every recorded duration (the upper end of its bucket) and its count.
+    pub(crate) fn for_each_recorded(&self, mut visit: impl FnMut(Duration, u64)) {
+        for bucket in self.0.iter_recorded() {
+            visit(Duration::from_micros(bucket.value_iterated_to()), bucket.count_at_value());
+        }
+    }
+
     /// Forgets everything and keeps the memory.
     pub(crate) fn clear(&mut self) {
         self.0.reset();

@@ -1,10 +1,12 @@
 //! What is measured while a test runs, and how it is kept.
 
+mod bins;
 mod endpoints;
 mod latencies;
 mod recorder;
 mod statistics;
 
+pub(crate) use bins::Bins;
 pub use endpoints::EndpointCounts;
 pub(crate) use endpoints::Endpoints;
 pub use latencies::Latencies;

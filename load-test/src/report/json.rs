@@ -12,12 +12,12 @@ use crate::tick::Tick;
 use crate::usage::ProcessUsage;
 use crate::verdict::Verdict;
 
-/// The version of the form below; it rises when a field changes its meaning or goes away.
-const FORMAT: u32 = 1;
+/// Name and version of the form below; the number rises when a field changes its meaning or goes away.
+const SCHEMA: &str = "martello-load-test/report/1";
 
 #[derive(Serialize)]
 struct ReportForm<'a> {
-    format: u32,
+    schema: &'static str,
     host: &'a str,
     started_unix_seconds: f64,
     lasted_seconds: f64,
@@ -101,7 +101,7 @@ impl Serialize for Report {
         let since_epoch = self.measured.wall_clock.duration_since(UNIX_EPOCH).unwrap_or_default();
         let requests = self.plan.mix.requests().iter().zip(self.statistics().by_request());
         ReportForm {
-            format: FORMAT,
+            schema: SCHEMA,
             host: self.plan.target.url(),
             started_unix_seconds: since_epoch.as_secs_f64(),
             lasted_seconds: self.lasted().as_secs_f64(),

@@ -191,7 +191,7 @@ fn unix_seconds(time: SystemTime) -> u64 {
 
 /// `2026-11-24T22:16:00Z`: the proleptic Gregorian date of a Unix time
 /// (Howard Hinnant, *chrono-compatible low-level date algorithms*, `civil_from_days`).
-fn utc(time: SystemTime) -> String {
+pub(super) fn utc(time: SystemTime) -> String {
     let seconds = unix_seconds(time);
     let days = seconds / 86_400 + 719_468;
     let (era, day_of_era) = (days / 146_097, days % 146_097);

@@ -1,5 +1,6 @@
 //! What a test found out.
 
+mod html;
 mod json;
 mod locust;
 mod spread;

@@ -126,7 +126,9 @@ impl Report {
         Ok(())
     }
 
-    fn sentence(&self) -> String {
+    /// What the verdict is and why, as one sentence.
+    #[must_use]
+    pub fn sentence(&self) -> String {
         let reasons = self.reasons.join("; ");
         match self.verdict {
             Verdict::Fail => format!("fail: {reasons}"),
