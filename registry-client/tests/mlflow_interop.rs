@@ -150,6 +150,16 @@ async fn rust_opens_what_python_has_made() {
     registry.publish(Publication::new("fraud", &run.run_id, files())).await.unwrap();
     assert_eq!(fetched(&registry, &dir, "models:/fraud/latest").await, files());
 
+    let model = python("log_model", &dir, &json!({})).unwrap();
+    if let Some(model_id) = model["model_id"].as_str() {
+        assert_eq!(fetched(&registry, &dir, &format!("models:/{model_id}")).await, logged);
+        let run_id = model["run_id"].as_str().unwrap();
+        assert_eq!(fetched(&registry, &dir, &format!("runs:/{run_id}/logged")).await, logged);
+        assert_eq!(fetched(&registry, &dir, &format!("models:/fraud/{}", model["version"])).await, logged);
+    } else {
+        eprintln!("this mlflow has no logged models");
+    }
+
     let workspaces = python("workspace", &dir, &json!({ "run_id": wrote["run_id"] })).unwrap();
     if workspaces["has_workspaces"] == true {
         let refused = registry.models().get_model("fraud").await.unwrap_err();

@@ -9,6 +9,7 @@ mod experiments;
 mod failure;
 mod guard;
 mod log;
+mod logged_models;
 mod migrate;
 mod model_store;
 mod models;

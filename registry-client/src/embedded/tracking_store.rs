@@ -1,13 +1,10 @@
 //! [`TrackingStore`] on the embedded database.
 
-use rusqlite::{Connection, OptionalExtension};
-
 use super::database::Database;
-use super::failure::Work;
-use super::{experiments, log, runs};
+use super::{experiments, log, logged_models, runs};
 use crate::{
-    BoxFuture, Error, ErrorKind, Experiment, Location, Metric, NewExperiment, NewRun, Page, Query, Result,
-    Run, RunBatch, RunField, RunStatus, Timestamp, TrackingStore,
+    BoxFuture, Experiment, Location, Metric, NewExperiment, NewRun, Page, Query, Result, Run, RunBatch,
+    RunField, RunStatus, Timestamp, TrackingStore,
 };
 
 #[derive(Debug)]
@@ -81,20 +78,11 @@ impl TrackingStore for EmbeddedTracking {
 
     fn logged_model_location<'a>(&'a self, model_id: &'a str) -> BoxFuture<'a, Result<String>> {
         let model_id = model_id.to_owned();
-        Box::pin(self.database.read(move |connection| logged_model_location(connection, &model_id)))
+        Box::pin(self.database.read(move |connection| logged_models::location(connection, &model_id)))
     }
-}
 
-fn logged_model_location(connection: &Connection, model_id: &str) -> Work<String> {
-    let made = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'logged_models')";
-    if !connection.query_row(made, [], |row| row.get::<_, bool>(0))? {
-        let message = format!(
-            "models:/{model_id} is a logged model: the database is older than mlflow 3, which has them"
-        );
-        return Err(Error::new(ErrorKind::Unsupported, message).into());
+    fn find_logged_model<'a>(&'a self, run: &'a Run, name: &'a str) -> BoxFuture<'a, Result<Option<String>>> {
+        let (run_id, name) = (run.run_id.clone(), name.to_owned());
+        Box::pin(self.database.read(move |connection| logged_models::of_run(connection, &run_id, &name)))
     }
-    let sql =
-        "SELECT artifact_location FROM logged_models WHERE model_id = ?1 AND lifecycle_stage = 'active'";
-    let location: Option<String> = connection.query_row(sql, [model_id], |row| row.get(0)).optional()?;
-    location.ok_or_else(|| Error::not_found(format!("there is no logged model {model_id:?}")).into())
 }
