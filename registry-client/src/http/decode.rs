@@ -236,12 +236,7 @@ mod tests {
         let failure = decode("do it", StatusCode::FOUND, &headers, b"");
         assert_eq!(failure.retry_after, Some(Duration::from_secs(7)));
         assert!(!format!("{:?}", failure.error).contains("secret"));
-        let long = super::failure_text_of(&"ä".repeat(3000));
+        let long = shorten(&"ä".repeat(3000));
         assert!(long.len() <= MAX_MESSAGE_BYTES && long.starts_with("ää"));
     }
-}
-
-#[cfg(test)]
-fn failure_text_of(body: &str) -> String {
-    read(StatusCode::BAD_REQUEST, &HeaderMap::new(), body.as_bytes()).message
 }
