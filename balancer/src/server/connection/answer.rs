@@ -2,11 +2,10 @@
 
 use std::future::poll_fn;
 use std::mem;
-use std::pin::pin;
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::{Request, Response};
-use tower::Service;
+use http::Response;
 
 use super::client_body::{Lent, gone};
 use super::{Asked, Connection, Ending, Over};
@@ -19,40 +18,36 @@ use crate::server::refusal;
 /// a few pipelined heads; what is beyond waits in the kernel, whose window slows the client down.
 const READ_AHEAD: usize = 16 * 1024;
 
+/// What was said in the head of an answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Started {
+    framing: Framing,
+    persistence: Persistence,
+}
+
 impl Connection {
-    /// Asks the service, as long as the client is there to hear the answer.
+    /// Awaits the service's answer, as long as the client is there to hear it.
     ///
     /// A client that ends its sending direction while it waits counts as gone, as with nginx: in HTTP/1.1 it cannot
     /// be told from one that left, and what it asked for would be computed for nobody.
-    pub(super) async fn ask<S>(
+    pub(super) fn poll_answer<F, E>(
         &mut self,
-        service: &mut S,
-        request: Request<Body>,
+        cx: &mut Context<'_>,
+        answer: Pin<&mut F>,
         lent: &mut Option<Lent>,
-    ) -> Result<Response<Body>, Error>
+    ) -> Poll<Result<Response<Body>, Error>>
     where
-        S: Service<Request<Body>, Response = Response<Body>>,
-        S::Error: Into<Error>,
+        F: Future<Output = Result<Response<Body>, E>>,
+        E: Into<Error>,
     {
-        poll_fn(|cx| match service.poll_ready(cx) {
-            Poll::Ready(ready) => Poll::Ready(ready.map_err(Into::into)),
-            Poll::Pending => self.poll_client(cx, lent).map(Err),
-        })
-        .await?;
-        let mut answer = pin!(service.call(request));
-        poll_fn(|cx| match answer.as_mut().poll(cx) {
-            Poll::Ready(answer) => {
-                // The body may have ended in this very step: then the connection can go on after the answer.
-                self.poll_home(cx, lent);
-                Poll::Ready(answer.map_err(Into::into))
-            }
-            Poll::Pending => self.poll_client(cx, lent).map(Err),
-        })
-        .await
+        let Poll::Ready(answer) = answer.poll(cx) else { return self.poll_client(cx, lent).map(Err) };
+        // The body may have ended in this very step: then the connection can go on after the answer.
+        self.poll_home(cx, lent);
+        Poll::Ready(answer.map_err(Into::into))
     }
 
     /// Serves the client while the service works; ready when the client is gone.
-    fn poll_client(&mut self, cx: &mut Context<'_>, lent: &mut Option<Lent>) -> Poll<Error> {
+    pub(super) fn poll_client(&mut self, cx: &mut Context<'_>, lent: &mut Option<Lent>) -> Poll<Error> {
         if let Some(body) = lent {
             if body.poll_go_ahead(cx).is_ready() {
                 self.go_ahead();
@@ -75,7 +70,7 @@ impl Connection {
         }
     }
 
-    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+    pub(super) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
         let Some(reader) = self.reader.as_mut() else { return Poll::Pending };
         while reader.buffer.len() < READ_AHEAD {
             if let Err(error) = ready!(reader.io.as_ref().poll_read_ready(cx)) {
@@ -90,43 +85,14 @@ impl Connection {
         Poll::Pending
     }
 
-    /// Writes an answer; an error means that it was the connection's last.
-    ///
-    /// An answer whose body fails before anything of it was sent becomes a refusal that says so.
-    pub(super) async fn reply(
-        &mut self,
-        response: Response<Body>,
-        asked: Asked,
-        persistence: Persistence,
-        lent: &mut Option<Lent>,
-    ) -> Result<(), Over> {
-        let mut started = self.start(response, asked, persistence, lent);
-        let mut written = poll_fn(|cx| self.poll_reply(cx, lent)).await;
-        if let Err(Failure::Body(error)) = &written
-            && self.outgoing.sent() == 0
-            && error.kind() != ErrorKind::ClientGone
-        {
-            started = self.start(refusal::response(error), asked, persistence, lent);
-            written = poll_fn(|cx| self.poll_reply(cx, lent)).await;
-        }
-        match (written, started) {
-            (Ok(()), (_, Persistence::KeepAlive)) => Ok(()),
-            (Ok(()), (_, Persistence::Close)) => Err(Over),
-            (Err(failure), (framing, _)) => {
-                self.abort(&failure, framing);
-                Err(Over)
-            }
-        }
-    }
-
     /// Puts the head of an answer before its body; returns how the body ends and what becomes of the connection.
-    fn start(
+    pub(super) fn start(
         &mut self,
         mut response: Response<Body>,
         asked: Asked,
-        mut persistence: Persistence,
-        lent: &Option<Lent>,
-    ) -> (Framing, Persistence) {
+        lent: Option<&Lent>,
+    ) -> Started {
+        let mut persistence = asked.persistence;
         // Where the next request starts is not known before the body of this one has ended.
         if lent.is_some() || self.drain.stage() >= Stage::LastAnswers {
             persistence = Persistence::Close;
@@ -135,10 +101,37 @@ impl Connection {
         let interim = self.take_begun_interim();
         let out = self.outgoing.head();
         out.extend_from_slice(interim);
-        let framing = encode_response(out, &response, &body, asked, &mut persistence);
+        let framing = encode_response(out, &response, &body, (asked.method, asked.version), &mut persistence);
         self.outgoing.start(framing, body);
         self.alarm.clear();
-        (framing, persistence)
+        Started { framing, persistence }
+    }
+
+    /// Writes the answer that was started; an error means that it was the connection's last.
+    ///
+    /// An answer whose body fails before anything of it was sent becomes a refusal that says so.
+    pub(super) async fn reply(
+        &mut self,
+        mut started: Started,
+        asked: Asked,
+        lent: &mut Option<Lent>,
+    ) -> Result<(), Over> {
+        let mut written = poll_fn(|cx| self.poll_reply(cx, lent)).await;
+        if let Err(Failure::Body(error)) = &written
+            && self.outgoing.sent() == 0
+            && error.kind() != ErrorKind::ClientGone
+        {
+            started = self.start(refusal::response(error), asked, lent.as_ref());
+            written = poll_fn(|cx| self.poll_reply(cx, lent)).await;
+        }
+        match written {
+            Ok(()) if started.persistence == Persistence::KeepAlive => Ok(()),
+            Ok(()) => Err(Over),
+            Err(failure) => {
+                self.abort(&failure, started.framing);
+                Err(Over)
+            }
+        }
     }
 
     fn poll_reply(&mut self, cx: &mut Context<'_>, lent: &mut Option<Lent>) -> Poll<Result<(), Failure>> {

@@ -1,12 +1,13 @@
 //! Taking a request's body in: whole where it is small, lent to a stream where it is large.
 
-use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use http::Request;
 use tokio::io::AsyncWrite;
 use tokio::time::Instant;
+use tower::Service;
 
 use super::Connection;
 use super::client_body::{ClientBody, Lent, gone};
@@ -17,31 +18,59 @@ use crate::h1::{Body, Decoder, Expect, Framing, Violation, request::RequestHead}
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 impl Connection {
-    /// Reads the rest of a small body.
-    pub(super) async fn await_small_body(&mut self, head: &RequestHead) -> Result<(), Error> {
-        let Some(length) = self.held(head.framing) else { return Ok(()) };
-        if self.reader().buffer.len() >= length {
-            return Ok(());
+    /// Ready when the service is, and a small body is here in whole.
+    pub(super) fn poll_prepare<S>(
+        &mut self,
+        cx: &mut Context<'_>,
+        head: &RequestHead,
+        service: &mut S,
+    ) -> Poll<Result<(), Error>>
+    where
+        S: Service<Request<Body>>,
+        S::Error: Into<Error>,
+    {
+        ready!(self.poll_small_body(cx, head))?;
+        match service.poll_ready(cx) {
+            Poll::Ready(ready) => Poll::Ready(ready.map_err(Into::into)),
+            Poll::Pending => self.poll_gone(cx).map(Err),
         }
-        self.interim = if head.expects_continue { CONTINUE } else { b"" };
-        self.collect(length).await
     }
 
-    /// Makes a request of a head and the body that follows it.
-    pub(super) fn take_in(&mut self, head: RequestHead) -> Result<(Request<Body>, Option<Lent>), Error> {
+    /// Reads the rest of a small body.
+    fn poll_small_body(&mut self, cx: &mut Context<'_>, head: &RequestHead) -> Poll<Result<(), Error>> {
+        let Some(length) = self.held(head.framing) else { return Poll::Ready(Ok(())) };
+        if self.reader().buffer.len() >= length {
+            return Poll::Ready(Ok(()));
+        }
+        if self.body_until.is_none() {
+            self.body_until = Some(Instant::now() + self.config.body_timeout);
+            self.interim = if head.expects_continue { CONTINUE } else { b"" };
+            self.alarm.clear();
+        }
+        self.poll_collect(cx, length)
+    }
+
+    /// Makes a request of a head and the body that follows it; a streaming body has the receiving end `lent`.
+    pub(super) fn take_in(
+        &mut self,
+        head: RequestHead,
+        lent: &mut Option<Lent>,
+    ) -> Result<Request<Body>, Error> {
         let RequestHead { request, framing, expects_continue, .. } = head;
         let allowed = self.config.limits.body_bytes;
         let mut decoder = Decoder::new(framing, allowed).map_err(Violation::in_request)?;
         if framing == Framing::Empty {
-            return Ok((request.map(|()| Body::empty()), None));
+            return Ok(request.map(|()| Body::empty()));
         }
+        self.body_until = None;
         let ready = decoder.decode_ready(&mut self.reader().buffer).map_err(Violation::in_request)?;
         if decoder.is_done() && ready.trailers.is_none() {
-            return Ok((request.map(|()| Body::from(ready.content)), None));
+            return Ok(request.map(|()| Body::from(ready.content)));
         }
         let reader = self.reader.take().expect(HOME);
-        let (body, lent) = ClientBody::lend(reader, decoder, ready, expects_continue, &self.config);
-        Ok((request.map(|()| body), Some(lent)))
+        let (body, lending) = ClientBody::lend(reader, decoder, ready, expects_continue, &self.config);
+        *lent = Some(lending);
+        Ok(request.map(|()| body))
     }
 
     fn held(&self, framing: Framing) -> Option<usize> {
@@ -49,29 +78,23 @@ impl Connection {
         usize::try_from(length).ok().filter(|length| *length <= self.config.held_request)
     }
 
-    /// Reads until a whole small body is in the buffer.
-    async fn collect(&mut self, length: usize) -> Result<(), Error> {
-        let until = Instant::now() + self.config.body_timeout;
-        self.alarm.clear();
-        poll_fn(|cx| {
-            while self.reader().buffer.len() < length {
-                if self.poll_interim(cx)?.is_pending() {
-                    return self.poll_body_patience(cx, until);
-                }
-                match self.reader().poll_fill(cx, Expect::Total(length)) {
-                    Poll::Ready(Ok(0)) => return Poll::Ready(Err(gone(None))),
-                    Poll::Ready(Ok(_)) => self.alarm.clear(),
-                    Poll::Ready(Err(error)) => return Poll::Ready(Err(gone(Some(error)))),
-                    Poll::Pending => return self.poll_body_patience(cx, until),
-                }
+    fn poll_collect(&mut self, cx: &mut Context<'_>, length: usize) -> Poll<Result<(), Error>> {
+        while self.reader().buffer.len() < length {
+            if self.poll_interim(cx)?.is_pending() {
+                break;
             }
-            Poll::Ready(Ok(()))
-        })
-        .await
-    }
-
-    fn poll_body_patience(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<Result<(), Error>> {
-        let left = until.saturating_duration_since(Instant::now());
+            match self.reader().poll_fill(cx, Expect::Total(length)) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(gone(None))),
+                Poll::Ready(Ok(_)) => self.alarm.clear(),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(gone(Some(error)))),
+                Poll::Pending => break,
+            }
+        }
+        if self.reader().buffer.len() >= length {
+            return Poll::Ready(Ok(()));
+        }
+        let left =
+            self.body_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()));
         self.alarm.set_if_clear(self.config.body_pause.min(left));
         ready!(self.alarm.poll(cx));
         Poll::Ready(Err(Error::new(ErrorKind::ClientTimeout, "a request's body did not come in time")))

@@ -9,6 +9,7 @@ mod intake;
 mod next;
 
 use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use socket2::SockRef;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tower::Service;
 
 use self::client_body::{ClientReader, Lent};
@@ -26,12 +27,15 @@ use super::drain::DrainListener;
 use super::refusal;
 use super::stats::{ConnectionCount, Phase};
 use crate::error::{Error, ErrorKind};
-use crate::h1::{
-    Alarm, Body, Expect, HeadScan, Outgoing, Persistence, Reader, RequestMethod, request::RequestHead,
-};
+use crate::h1::{Alarm, Body, Expect, HeadScan, Outgoing, Persistence, Reader, RequestMethod};
 
-/// What the encoding of an answer depends on.
-type Asked = (RequestMethod, Version);
+/// What an answer's encoding depends on.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    method: RequestMethod,
+    version: Version,
+    persistence: Persistence,
+}
 
 /// Marks the end of a connection; everything that could be said was said.
 #[derive(Debug)]
@@ -56,6 +60,8 @@ pub(super) struct Connection {
     outgoing: Outgoing,
     /// What is left to send of a `100 Continue`.
     interim: &'static [u8],
+    /// Until when a small body that is being read must be here.
+    body_until: Option<Instant>,
     scan: HeadScan,
     empty_lines: usize,
     alarm: Alarm,
@@ -78,6 +84,7 @@ impl Connection {
             writer,
             outgoing: Outgoing::default(),
             interim: b"",
+            body_until: None,
             scan: HeadScan::default(),
             empty_lines: 0,
             alarm: Alarm::new(config.idle_timeout),
@@ -89,80 +96,91 @@ impl Connection {
     }
 
     /// Serves requests until either side has had enough.
-    pub(super) async fn run<S>(mut self, mut service: S)
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "what an async function is called with takes its place twice, in each of ten thousand connections"
+    )]
+    pub(super) fn run<S>(mut self, mut service: S) -> impl Future<Output = ()>
     where
         S: Service<Request<Body>, Response = Response<Body>>,
         S::Error: Into<Error>,
     {
-        loop {
-            self.alarm.clear();
-            let next = poll_fn(|cx| self.poll_next(cx)).await;
-            self.count.enter(Phase::Writing);
+        async move {
             let mut lent = None;
-            let served = match next {
-                Ok(Some(head)) => self.exchange(head, &mut service, &mut lent).await,
-                Ok(None) => Err(Over),
-                Err(error) => self.refuse(&error, (RequestMethod::Other, Version::HTTP_11)).await,
-            };
-            if served.is_err() {
-                return self.end(lent).await;
+            while self.exchange(&mut service, &mut lent).await.is_ok() {
+                self.count.enter(Phase::Waiting);
             }
-            self.count.enter(Phase::Waiting);
+            let unread = self.reader.as_ref().is_some_and(|reader| !reader.buffer.is_empty());
+            if self.ending == Ending::Reset {
+                // Closing with a linger time of zero is a reset. If it cannot be set, the connection still closes.
+                let _ = SockRef::from(self.writer.as_ref()).set_linger(Some(Duration::ZERO));
+            } else if self.ending == Ending::Linger || unread || lent.is_some() {
+                // Boxed: rare, and a connection's memory is that of its largest state.
+                Box::pin(self.linger(lent)).await;
+            }
+            // Both halves go at once, so that closing says all; dropped alone, the sending half shuts down first.
+            self.writer.forget();
         }
     }
 
-    async fn exchange<S>(
-        &mut self,
-        head: RequestHead,
-        service: &mut S,
-        lent: &mut Option<Lent>,
-    ) -> Result<(), Over>
+    /// Reads a request and answers it.
+    async fn exchange<S>(&mut self, service: &mut S, lent: &mut Option<Lent>) -> Result<(), Over>
     where
         S: Service<Request<Body>, Response = Response<Body>>,
         S::Error: Into<Error>,
     {
-        let asked = (RequestMethod::of(head.request.method()), head.request.version());
-        let persistence = if head.keep_alive { Persistence::KeepAlive } else { Persistence::Close };
-        if let Err(error) = self.await_small_body(&head).await {
-            return self.refuse(&error, asked).await;
-        }
-        let request = match self.take_in(head) {
-            Ok((request, streaming)) => {
-                *lent = streaming;
-                request
-            }
-            Err(error) => return self.refuse(&error, asked).await,
+        // What a client that could not be understood is answered as.
+        let mut asked = Asked {
+            method: RequestMethod::Other,
+            version: Version::HTTP_11,
+            persistence: Persistence::Close,
         };
-        let response = match self.ask(service, request, lent).await {
-            Ok(response) => response,
-            Err(error) if error.kind() == ErrorKind::ClientGone => return Err(Over),
-            Err(error) => refusal::response(&error),
+        let response = match self.obtain(service, &mut asked, lent).await {
+            Ok(Some(response)) => response,
+            Err(error) if error.kind() != ErrorKind::ClientGone => refusal::response(&error),
+            Ok(None) | Err(_) => return Err(Over),
         };
-        self.reply(response, asked, persistence, lent).await
+        let started = self.start(response, asked, lent.as_ref());
+        self.reply(started, asked, lent).await
     }
 
-    /// Answers what cannot be served, and ends the connection: where the next request would start is unknown.
-    async fn refuse(&mut self, error: &Error, asked: Asked) -> Result<(), Over> {
-        if error.kind() == ErrorKind::ClientGone {
-            return Err(Over);
-        }
-        self.ending = Ending::Linger;
-        self.reply(refusal::response(error), asked, Persistence::Close, &mut None).await
+    /// Obtains the answer to the next request; nothing when there is no next request.
+    async fn obtain<S>(
+        &mut self,
+        service: &mut S,
+        asked: &mut Asked,
+        lent: &mut Option<Lent>,
+    ) -> Result<Option<Response<Body>>, Error>
+    where
+        S: Service<Request<Body>, Response = Response<Body>>,
+        S::Error: Into<Error>,
+    {
+        self.alarm.clear();
+        let answer = {
+            let next = poll_fn(|cx| self.poll_next(cx)).await;
+            let Some(head) = next.map_err(|error| self.refusing(error))? else { return Ok(None) };
+            self.count.enter(Phase::Writing);
+            (asked.method, asked.version) =
+                (RequestMethod::of(head.request.method()), head.request.version());
+            let prepared = poll_fn(|cx| self.poll_prepare(cx, &head, service)).await;
+            prepared.map_err(|error| self.refusing(error))?;
+            let keep_alive = head.keep_alive;
+            let request = self.take_in(head, lent).map_err(|error| self.refusing(error))?;
+            asked.persistence = if keep_alive { Persistence::KeepAlive } else { Persistence::Close };
+            service.call(request)
+        };
+        let mut answer = pin!(answer);
+        poll_fn(|cx| self.poll_answer(cx, answer.as_mut(), lent)).await.map(Some)
     }
 
-    async fn end(mut self, lent: Option<Lent>) {
-        let unread = self.reader.as_ref().is_some_and(|reader| !reader.buffer.is_empty());
-        match self.ending {
-            Ending::Close if !unread && lent.is_none() => {}
-            // Boxed: rare, and a connection's memory is that of its largest state.
-            Ending::Close | Ending::Linger => Box::pin(self.linger(lent)).await,
-            Ending::Reset => {
-                // Closing with a linger time of zero is a reset; dropping the sending half would end it politely
-                // first. If the option cannot be set, the connection still closes.
-                let _ = SockRef::from(self.writer.as_ref()).set_linger(Some(Duration::ZERO));
-                self.writer.forget();
-            }
+    /// Notes that the connection ends with the refusal of this error: where the next request would start is
+    /// unknown.
+    fn refusing(&mut self, error: Error) -> Error {
+        self.count.enter(Phase::Writing);
+        if error.kind() != ErrorKind::ClientGone {
+            self.ending = Ending::Linger;
         }
+        error
     }
 
     /// Ends the sending direction and reads on for a while, so that the answer is not lost in a reset that unread
