@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod arrivals;
+mod body;
 mod check;
 mod draw;
 mod engine;
@@ -12,6 +13,7 @@ mod preflight;
 mod record;
 mod report;
 mod request;
+mod scenario;
 mod target;
 mod think_time;
 mod threshold;
@@ -31,6 +33,7 @@ pub use preflight::Preflight;
 pub use record::{EndpointCounts, Latencies, RequestStatistics, Statistics};
 pub use report::{EVEN_WITHIN, EndpointShare, Report, Spread, StepReport};
 pub use request::RequestTemplate;
+pub use scenario::{MAX_SCENARIO_BYTES, Scenario};
 pub use think_time::ThinkTime;
 pub use threshold::Threshold;
 pub use tick::Tick;

@@ -6,6 +6,7 @@ use http::{Method, Request, Uri};
 use http_body_util::Full;
 use rand::Rng;
 
+use crate::body::Body;
 use crate::check::Check;
 use crate::error::{Error, Result};
 use crate::target::Target;
@@ -31,7 +32,7 @@ pub struct RequestTemplate {
     method: Method,
     path: String,
     headers: Vec<(String, String)>,
-    bodies: Vec<Bytes>,
+    bodies: Vec<Body>,
     weight: u32,
     check: Check,
 }
@@ -66,8 +67,19 @@ impl RequestTemplate {
     /// Adds a body variant.
     #[must_use]
     pub fn body(mut self, content: impl Into<Vec<u8>>) -> Self {
-        self.bodies.push(content.into().into());
+        self.bodies.push(Body::fixed(content.into()));
         self
+    }
+
+    pub(crate) fn random_body(self, body: Body) -> Self {
+        let mut this = self.typed_as_json();
+        this.bodies.push(body);
+        this
+    }
+
+    fn typed_as_json(self) -> Self {
+        let typed = self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(CONTENT_TYPE.as_str()));
+        if typed { self } else { self.header(CONTENT_TYPE.as_str(), "application/json") }
     }
 
     /// Adds a body variant that is JSON; the first one also adds `content-type: application/json`.
@@ -75,9 +87,7 @@ impl RequestTemplate {
     /// The text is sent as it is, so that a test can send broken JSON too.
     #[must_use]
     pub fn json(self, content: impl Into<Vec<u8>>) -> Self {
-        let typed = self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(CONTENT_TYPE.as_str()));
-        let this = if typed { self } else { self.header(CONTENT_TYPE.as_str(), "application/json") };
-        this.body(content)
+        self.typed_as_json().body(content)
     }
 
     /// Sets how often this template is picked in relation to the others (default 1).
@@ -110,7 +120,7 @@ pub(crate) struct PreparedRequest {
     method: Method,
     uri: Uri,
     headers: HeaderMap,
-    bodies: Box<[Bytes]>,
+    bodies: Box<[Body]>,
 }
 
 impl PreparedRequest {
@@ -123,7 +133,7 @@ impl PreparedRequest {
             )));
         }
         let headers = parse_headers(&path, &headers, target)?;
-        let bodies = if bodies.is_empty() { vec![Bytes::new()] } else { bodies };
+        let bodies = if bodies.is_empty() { vec![Body::fixed(Vec::new())] } else { bodies };
         Ok(Self { name: name.unwrap_or(path), check, method, uri, headers, bodies: bodies.into() })
     }
 
@@ -131,10 +141,10 @@ impl PreparedRequest {
         &self.method
     }
 
-    /// A request ready to send; the body is shared, not copied.
+    /// A request ready to send; a body without random parts is shared, not copied.
     pub(crate) fn request(&self, random: &mut impl Rng) -> Request<Full<Bytes>> {
         let variant = if self.bodies.len() == 1 { 0 } else { random.gen_range(0..self.bodies.len()) };
-        let mut request = Request::new(Full::new(self.bodies[variant].clone()));
+        let mut request = Request::new(Full::new(self.bodies[variant].draw(random)));
         request.method_mut().clone_from(&self.method);
         request.uri_mut().clone_from(&self.uri);
         request.headers_mut().clone_from(&self.headers);

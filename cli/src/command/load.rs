@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use martello_load_test::{
-    Arrivals, Plan, PlanBuilder, Report, RequestTemplate, ThinkTime, Threshold, Verdict,
+    Arrivals, Plan, PlanBuilder, Report, RequestTemplate, Scenario, ThinkTime, Threshold, Verdict,
 };
 
 use crate::runtime::shutdown_requested;
@@ -45,6 +45,9 @@ pub(crate) struct Load {
     /// JSON that is posted; an empty text makes it a GET.
     #[arg(long, env = "MARTELLO_LOAD_BODY", default_value = DEFAULT_BODY)]
     body: String,
+    /// Read the requests from this JSON file instead: weights, headers, random bodies, checks.
+    #[arg(long, env = "MARTELLO_LOAD_SCENARIO", value_name = "FILE", conflicts_with_all = ["path", "body"])]
+    scenario: Option<PathBuf>,
     /// Fail if a figure crosses a limit: "p99>250ms", "errors>0.1%". Repeatable; without any, one failed request fails.
     #[arg(long, env = "MARTELLO_LOAD_FAIL_IF", value_name = "CONDITION", value_delimiter = ';')]
     fail_if: Vec<Threshold>,
@@ -67,7 +70,7 @@ pub(crate) struct Load {
 
 impl Load {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
-        let plan = match self.plan().build() {
+        let plan = match self.plan().and_then(PlanBuilder::build) {
             Ok(plan) => plan,
             Err(error) => {
                 eprintln!("error: {error}");
@@ -83,23 +86,22 @@ impl Load {
         Ok(exit_code(report.verdict()))
     }
 
-    fn plan(&self) -> PlanBuilder {
-        let request = match self.body.as_str() {
-            "" => RequestTemplate::get(&self.path),
-            body => RequestTemplate::post(&self.path).json(body),
-        };
+    fn plan(&self) -> martello_load_test::Result<PlanBuilder> {
         let mut plan = Plan::builder(&self.host)
             .users(self.users)
             .spawn_rate(self.spawn_rate)
             .run_time(self.run_time)
             .think_time(self.wait)
-            .seed(self.seed)
-            .request(request);
+            .seed(self.seed);
+        plan = match &self.scenario {
+            Some(file) => plan.scenario(Scenario::read(file)?),
+            None => plan.request(request(&self.path, &self.body)),
+        };
         if let Some(rate) = self.rate {
             plan = plan.arrivals(Arrivals::poisson(rate));
         }
         let plan = self.fail_if.iter().cloned().fold(plan, PlanBuilder::fail_if);
-        self.watch.iter().copied().fold(plan, PlanBuilder::watch_process)
+        Ok(self.watch.iter().copied().fold(plan, PlanBuilder::watch_process))
     }
 
     fn write(&self, report: &Report) -> anyhow::Result<()> {
@@ -116,6 +118,14 @@ impl Load {
             report.write_html(file).with_context(|| format!("cannot write {}", file.display()))?;
         }
         Ok(())
+    }
+}
+
+/// A POST of `body` as JSON, or a GET where there is none.
+pub(super) fn request(path: &str, body: &str) -> RequestTemplate {
+    match body {
+        "" => RequestTemplate::get(path),
+        body => RequestTemplate::post(path).json(body),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::arrivals::Arrivals;
 use crate::error::{Error, Result};
 use crate::plan::{Checked, Limits, Load, Plan, Step};
 use crate::request::{RequestMix, RequestTemplate};
+use crate::scenario::Scenario;
 use crate::target::Target;
 use crate::think_time::ThinkTime;
 use crate::threshold::Threshold;
@@ -114,6 +115,12 @@ impl PlanBuilder {
     /// Adds a request; without any, users `GET /`.
     pub fn request(mut self, template: RequestTemplate) -> Self {
         self.requests.push(template);
+        self
+    }
+
+    /// Adds every request of a scenario file.
+    pub fn scenario(mut self, scenario: Scenario) -> Self {
+        self.requests.extend(scenario.into_requests());
         self
     }
 
