@@ -2,7 +2,7 @@
 # Does with compose.embedded.yaml what docs/operations.md promises, on a real engine, from nothing to nothing:
 #   deploy/test/compose.sh [--no-build]
 # COMPOSE names the program (docker-compose, or "docker compose"). Ends at the first promise that is not kept.
-# It takes 4 minutes with the image at hand. Load stays inside the project's own network.
+# It takes 2 minutes with the image at hand. Load stays inside the project's own network.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -105,7 +105,7 @@ awk '{ n++; if ($1 < 98 || $1 > 102) bad = 1 } END { exit bad || n != 3 }' "$log
 say "even: 300 requests went $(awk '{ printf "%s ", $1 }' "$logs/even")"
 
 # --- scale up and down under load ------------------------------------------------------------------------------------
-load scale 60
+load scale 40
 before=$(replicas)
 dc up -d --scale replica=5 --no-recreate >"$logs/scale" 2>&1 &
 scaling=$!
@@ -120,12 +120,14 @@ done
 wait "$scaling" || { cat "$logs/scale" >&2; fail "scale to 5"; }
 dc up -d --scale replica=2 --no-recreate >"$logs/scale" 2>&1 || { cat "$logs/scale" >&2; fail "scale to 2"; }
 await 10 "the balancer forgets the removed" endpoints_are 2
+kill -0 "$load_pid" 2>/dev/null || fail "the load ended before the replicas were removed: nothing was shown"
+say "scaled down to 2"
 load_held scale
 
 # --- kill, and come back with another address ------------------------------------------------------------------------
 dc up -d --scale replica=3 --no-recreate >"$logs/scale" 2>&1 || fail "scale to 3"
 await 20 "three endpoints" endpoints_are 3
-load kill 45
+load kill 30
 victim=$(replicas | head -n 1)
 old=$(address "$victim")
 await 20 "the victim has traffic" has_traffic "$old"
@@ -143,7 +145,7 @@ say "killed at $old, restarted at $new: traffic $took s after its start"
 load_held kill
 
 # --- another version -------------------------------------------------------------------------------------------------
-load swap 30
+load swap 20
 dc run --rm --no-deps -T trainer train --retrain >"$logs/train" 2>&1 || { cat "$logs/train" >&2; fail "train again"; }
 dc run --rm --no-deps -T trainer registry promote linear_regression_model 2 >>"$logs/train" 2>&1 || { cat "$logs/train" >&2; fail "promote"; }
 all_serve_2() { [ "$(curl -fsS "$base/?n=[1-9]" | grep -Eo '"version": ?"?2' | wc -l)" -eq 9 ]; }
