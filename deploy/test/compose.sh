@@ -1,23 +1,35 @@
 #!/usr/bin/env bash
-# Does with compose.embedded.yaml what docs/operations.md promises, on a real engine, from nothing to nothing:
-#   deploy/test/compose.sh [--no-build]
+# Does with a compose file what docs/operations.md promises, on a real engine, from nothing to nothing:
+#   deploy/test/compose.sh [--full] [--no-build]
+# compose.embedded.yaml, or with --full compose.yaml with stand-ins for the images that not every machine can pull.
 # COMPOSE names the program (docker-compose, or "docker compose"). Ends at the first promise that is not kept.
-# It takes 2 minutes with the image at hand. Load stays inside the project's own network.
+# It takes 2 minutes with the images at hand. Load stays inside the project's own network.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 compose=${COMPOSE:-docker-compose}
+files=(-f compose.embedded.yaml)
+full= build=yes
+for argument; do
+    case $argument in
+        --full) full=yes files=(-f compose.yaml -f deploy/test/compose.stand-ins.yaml) ;;
+        --no-build) build= ;;
+        *) echo "usage: $0 [--full] [--no-build]" >&2; exit 2 ;;
+    esac
+done
 project=martello-test-$$
 export MARTELLO_IMAGE=${MARTELLO_IMAGE:-martello:latest}
 # A free port on loopback; and answers that say which replica gave them.
-export MARTELLO_PUBLISH=127.0.0.1: MARTELLO_ROUTE_HEADERS=true
+export MARTELLO_PUBLISH=127.0.0.1: MLFLOW_PUBLISH=127.0.0.1: MARTELLO_ROUTE_HEADERS=true
 # Two cores must be enough for the test and what it tests.
 export MARTELLO_REPLICA_CPUS=0.5
 users=${TEST_USERS:-200}
 logs=$(mktemp -d)
 loads=()
 
-dc() { $compose -p "$project" -f compose.embedded.yaml "$@"; }
+deploy/make-env.sh >"$logs/env"
+
+dc() { $compose -p "$project" --env-file "$logs/env" "${files[@]}" "$@"; }
 say() { printf '%6.1f s  %s\n' "$(since "$started")" "$*"; }
 now() { date +%s.%N; }
 since() { echo "$(now) $1" | awk '{ print $1 - $2 }'; }
@@ -70,14 +82,17 @@ load() {
     await 20 "load $1 reaches the balancer" grep -q . "$logs/$1.ticks"
 }
 load_held() {
-    if ! wait "$load_pid"; then
+    local code=0
+    wait "$load_pid" || code=$?
+    # 3: the generator was late, on a busy machine. Latencies then mean nothing; that no request failed still does.
+    if ! [[ $code =~ ^[03]$ ]] || ! grep -q ', 0 failed (' "$logs/$1"; then
         cat "$logs/$1" >&2
-        fail "load $1: a request failed"
+        fail "load $1: a request failed, or the load itself did ($code)"
     fi
-    say "load $1 held: $(grep -m1 -iE 'requests' "$logs/$1" || head -n 3 "$logs/$1" | tr '\n' ' ')"
+    say "load $1 held: $(grep -m1 '^requests' "$logs/$1")"
 }
 
-[ "${1:-}" = --no-build ] || docker build -q -t "$MARTELLO_IMAGE" . >/dev/null
+[ -z "$build" ] || docker build -q -t "$MARTELLO_IMAGE" . >/dev/null
 say "image $MARTELLO_IMAGE: $(docker image inspect -f '{{.Size}}' "$MARTELLO_IMAGE" | awk '{ printf "%.1f MB", $1 / 1e6 }')"
 [ "$(docker image inspect -f '{{.Size}}' "$MARTELLO_IMAGE")" -le 25000000 ] || fail "the image is larger than 25 MB"
 
@@ -91,6 +106,7 @@ curl -fsS "$base/predict" -H 'content-type: application/json' -d "$body" | grep 
     fail "/predict answers something else"
 curl -fsS "$base/nginx_status" | grep -q '^Active connections: ' || fail "/nginx_status answers something else"
 [ "$(dc ps -q trainer | xargs docker inspect -f '{{.State.Status}} {{.State.ExitCode}}')" = "exited 0" ] || fail "the trainer"
+deploy/test/metrics.sh "$base" || fail "a dashboard or an alert names a metric that is not there"
 for id in $(replicas) $(dc ps -q balancer); do
     set -- $(docker inspect -f '{{.Config.User}} {{.HostConfig.ReadonlyRootfs}} {{json .HostConfig.CapDrop}} {{.HostConfig.Memory}}' "$id")
     [ "$1 $2 $3" = '65532:65532 true ["ALL"]' ] && [ "$4" -gt 0 ] || fail "container $id is not confined: $*"
@@ -152,6 +168,19 @@ all_serve_2() { [ "$(curl -fsS "$base/?n=[1-9]" | grep -Eo '"version": ?"?2' | w
 await 60 "every replica serves version 2" all_serve_2
 say "every replica serves version 2"
 load_held swap
+
+# --- without a registry ----------------------------------------------------------------------------------------------
+if [ -n "$full" ]; then
+    load outage 20
+    dc stop mlflow object-store mysql >"$logs/stop" 2>&1 || fail "stop the registry"
+    for id in $(replicas); do
+        docker restart "$id" >/dev/null
+        await 30 "a replica is healthy out of its cache" eval "docker exec $id /martello healthcheck"
+    done
+    await 20 "three endpoints" endpoints_are 3
+    say "every replica restarted out of its cache, with MLflow, MySQL and the object store stopped"
+    load_held outage
+fi
 
 # --- end -------------------------------------------------------------------------------------------------------------
 balancer=$(dc ps -q balancer)
