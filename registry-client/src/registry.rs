@@ -62,12 +62,13 @@ impl Registry {
         Ok(Self::from_parts(opened.uri, opened.tracking, opened.models, opened.artifacts))
     }
 
-    /// Opens the registry that a tracking URI names: `sqlite:///path/mlflow.db`.
+    /// Opens the registry that a tracking URI names: `sqlite:///path/mlflow.db`, or with the feature `rest` an MLflow server at
+    /// `http://host:port`, with the settings that the environment has.
     ///
     /// # Errors
     ///
-    /// `Unsupported` for a URI that names another kind of registry, an MLflow server among them; otherwise as
-    /// [`embedded`](Self::embedded).
+    /// `Unsupported` for a URI that names another kind of registry, an MLflow server among them when the feature is off;
+    /// otherwise as [`embedded`](Self::embedded).
     pub async fn connect(tracking_uri: &str) -> Result<Self> {
         Self::open(tracking_uri.parse()?).await
     }
@@ -91,7 +92,7 @@ impl Registry {
         let client = crate::rest::MlflowClient::new(address, options)?;
         let artifacts = crate::RoutedArtifacts::new().proxy(Arc::new(crate::ProxyArtifacts::new(&client)));
         #[cfg(feature = "s3")]
-        let artifacts = artifacts.s3(Arc::new(crate::S3Artifacts::new(crate::S3Options::from_env()?)?));
+        let artifacts = artifacts.s3(Arc::new(crate::S3Artifacts::from_env()));
         let client = Arc::new(client);
         Ok(Self::from_parts(
             TrackingUri::Http(address.to_owned()),

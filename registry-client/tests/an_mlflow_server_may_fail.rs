@@ -1,6 +1,7 @@
 //! An MLflow server that refuses, stalls, breaks off or forgets to answer: nothing is done twice, nothing half is believed, and no secret
 //! is told.
 #![cfg(feature = "rest")]
+#![allow(clippy::unwrap_used, reason = "the helpers of a test are part of it")]
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};

@@ -3,6 +3,7 @@
 //! A binary of its own, since it looks at the memory of the whole process. `.ci/real-servers` starts the server and sets
 //! `MARTELLO_TEST_MLFLOW` to its address; without it, the test says that it was skipped.
 #![cfg(feature = "rest")]
+#![allow(clippy::unwrap_used, reason = "the helpers of a test are part of it")]
 
 use std::future::poll_fn;
 use std::io::Write;

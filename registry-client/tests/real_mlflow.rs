@@ -3,6 +3,7 @@
 //! `.ci/real-servers` starts the servers and sets `MARTELLO_TEST_MLFLOW` to the address of one; without it, each test says that it
 //! was skipped.
 #![cfg(feature = "rest")]
+#![allow(clippy::unwrap_used, reason = "the helpers of a test are part of it")]
 
 mod testkit;
 

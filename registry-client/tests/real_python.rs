@@ -3,6 +3,7 @@
 //! `.ci/real-servers` starts the server and sets `MARTELLO_TEST_MLFLOW` to its address and `MARTELLO_TEST_PYTHON` to a Python with
 //! MLflow; without them, each test says that it was skipped.
 #![cfg(feature = "rest")]
+#![allow(clippy::unwrap_used, reason = "the helpers of a test are part of it")]
 
 use std::collections::BTreeMap;
 use std::process::Command;

@@ -74,8 +74,18 @@ pub(crate) async fn open(database: &Path, options: EmbeddedOptions) -> Result<Op
         uri: TrackingUri::Sqlite(file),
         tracking: Arc::new(EmbeddedTracking::new(database.clone(), root)),
         models: Arc::new(EmbeddedModels::new(database)),
-        artifacts: Arc::new(local),
+        artifacts: artifacts_beside(local),
     })
+}
+
+/// Returns the store for local folders; what another MLflow has put into buckets is reached as well, where this build can.
+fn artifacts_beside(local: LocalArtifacts) -> Arc<dyn ArtifactStore> {
+    #[cfg(feature = "s3")]
+    return Arc::new(
+        crate::RoutedArtifacts::new().local(Arc::new(local)).s3(Arc::new(crate::S3Artifacts::from_env())),
+    );
+    #[cfg(not(feature = "s3"))]
+    Arc::new(local)
 }
 
 /// Makes the folder and returns the absolute paths of the database and of the artifacts. Links in the folder's own path are

@@ -136,8 +136,9 @@ impl TrackingStore for MlflowClient {
                 "page_token": query.page.as_ref().map(PageToken::as_str),
             });
             let answer: ManyRuns = self.post("search runs", "runs/search", &body).await?;
-            let items: Result<Vec<Run>> = answer.runs.into_iter().map(Run::try_from).collect();
-            Ok(Page { items: items?, next: next(answer.next_page_token) })
+            let found: Result<Vec<Run>> = answer.runs.into_iter().map(Run::try_from).collect();
+            let items = found?.into_iter().filter(|run| !compares_no_number(run, query)).collect();
+            Ok(Page { items, next: next(answer.next_page_token) })
         })
     }
 
@@ -320,6 +321,14 @@ fn pieces<'a>(run_id: &'a str, batch: &RunBatch) -> Vec<Batch<'a>> {
         }
         pieces.push(piece);
     }
+}
+
+/// MLflow 2.14 takes a NaN for a 0 when it compares.
+fn compares_no_number(run: &Run, query: &Query<RunField>) -> bool {
+    query.conditions.iter().any(|condition| match &condition.field {
+        RunField::Metric(key) => run.metrics.get(key).is_some_and(|value| value.is_nan()),
+        _ => false,
+    })
 }
 
 fn chunks(entries: &Tags, size: usize) -> std::vec::IntoIter<Vec<Pair>> {

@@ -12,6 +12,8 @@ mod upload;
 
 pub use options::{Addressing, S3Credentials, S3Options};
 
+use std::sync::{Arc, OnceLock};
+
 use client::{Client, Object};
 
 use super::promise;
@@ -35,7 +37,7 @@ use crate::{
 /// ```
 #[derive(Debug, Clone)]
 pub struct S3Artifacts {
-    client: Client,
+    client: Arc<OnceLock<Client>>,
 }
 
 impl S3Artifacts {
@@ -45,7 +47,20 @@ impl S3Artifacts {
     ///
     /// `InvalidArgument` when the endpoint, the region or a certificate cannot be used.
     pub fn new(options: S3Options) -> Result<Self> {
-        Ok(Self { client: Client::new(options)? })
+        Ok(Self { client: Arc::new(OnceLock::from(Client::new(options)?)) })
+    }
+
+    /// Returns a store that reads the environment when it is first used: whoever needs no bucket needs no setting to be right.
+    pub fn from_env() -> Self {
+        Self { client: Arc::default() }
+    }
+
+    fn client(&self) -> Result<&Client> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let client = Client::new(S3Options::from_env()?)?;
+        Ok(self.client.get_or_init(|| client))
     }
 
     fn object(&self, root: &Location, path: Option<&ArtifactPath>) -> Result<Object> {
@@ -73,15 +88,17 @@ impl ArtifactStore for S3Artifacts {
         Box::pin(async move {
             let object = self.object(root, Some(path))?;
             let kept = promise::keep(path, &content, &options).await?;
-            if options.overwrite == Overwrite::Refuse && self.client.size(&object).await?.is_some() {
+            if options.overwrite == Overwrite::Refuse && self.client()?.size(&object).await?.is_some() {
                 return Err(Error::new(ErrorKind::AlreadyExists, format!("{object} exists already")));
             }
-            upload::upload(&self.client, &object, content, &kept).await
+            upload::upload(self.client()?, &object, content, &kept).await
         })
     }
 
     fn get<'a>(&'a self, root: &'a Location, path: &'a ArtifactPath) -> BoxFuture<'a, Result<ByteStream>> {
-        Box::pin(async move { download::download(self.client.clone(), self.object(root, Some(path))?).await })
+        Box::pin(
+            async move { download::download(self.client()?.clone(), self.object(root, Some(path))?).await },
+        )
     }
 
     fn list<'a>(
@@ -90,7 +107,7 @@ impl ArtifactStore for S3Artifacts {
         folder: Option<&'a ArtifactPath>,
     ) -> BoxFuture<'a, Result<Vec<ArtifactEntry>>> {
         Box::pin(async move {
-            let listed = listing::children(&self.client, &self.object(root, folder)?).await?;
+            let listed = listing::children(self.client()?, &self.object(root, folder)?).await?;
             let mut entries = Vec::with_capacity(listed.len());
             for (name, kind) in listed.into_iter().filter(|(name, _)| !name.is_empty()) {
                 let name: ArtifactPath = name.parse()?;
@@ -112,10 +129,10 @@ impl ArtifactStore for S3Artifacts {
     ) -> BoxFuture<'a, Result<ArtifactEntry>> {
         Box::pin(async move {
             let object = self.object(root, Some(path))?;
-            if let Some(size) = self.client.size(&object).await? {
+            if let Some(size) = self.client()?.size(&object).await? {
                 return Ok(ArtifactEntry { path: path.clone(), kind: ArtifactKind::File(size) });
             }
-            match listing::children(&self.client, &object).await?.is_empty() {
+            match listing::children(self.client()?, &object).await?.is_empty() {
                 true => Err(Error::not_found(format!("there is no artifact {object}"))),
                 false => Ok(ArtifactEntry { path: path.clone(), kind: ArtifactKind::Folder }),
             }
@@ -123,6 +140,6 @@ impl ArtifactStore for S3Artifacts {
     }
 
     fn delete_prefix<'a>(&'a self, root: &'a Location, path: &'a ArtifactPath) -> BoxFuture<'a, Result<()>> {
-        Box::pin(async move { listing::delete(&self.client, &self.object(root, Some(path))?).await })
+        Box::pin(async move { listing::delete(self.client()?, &self.object(root, Some(path))?).await })
     }
 }
