@@ -61,13 +61,6 @@ impl NativeModel {
     pub fn engine(&self) -> &Engine {
         &self.engine
     }
-
-    fn check(&self, batch: &Batch) -> Result<(), Error> {
-        let ours = &self.signature;
-        let same = Arc::ptr_eq(ours, batch.signature()) || ours.inputs() == batch.signature().inputs();
-        let message = "the batch was checked against other columns than the model has";
-        if same { Ok(()) } else { Err(Error::new(ErrorKind::SignatureMismatch, message)) }
-    }
 }
 
 impl Model for NativeModel {
@@ -76,12 +69,12 @@ impl Model for NativeModel {
     }
 
     fn predict(&self, batch: &Batch) -> Result<Predictions, Error> {
-        self.check(batch)?;
+        batch.check_columns(&self.signature)?;
         self.engine.predict(&self.encoder, batch)
     }
 
     fn predict_probabilities(&self, batch: &Batch) -> Result<Probabilities, Error> {
-        self.check(batch)?;
+        batch.check_columns(&self.signature)?;
         let none = || Error::new(ErrorKind::Unsupported, "a regression has no class probabilities");
         self.engine.predict_probabilities(&self.encoder, batch).ok_or_else(none)
     }

@@ -81,7 +81,9 @@ fn every_flipped_bit_of_the_weights_is_noticed() {
 #[test]
 fn a_folder_cut_off_anywhere_does_not_panic() {
     let sound = folder();
-    for (path, bytes) in sound.iter() {
+    // The other files are for Python.
+    for path in ["MLmodel", "model.json", "input_example.json"] {
+        let bytes = sound.get(path).unwrap();
         for length in 0..bytes.len() {
             let mut files = sound.clone();
             files.insert(path, &bytes[..length]);

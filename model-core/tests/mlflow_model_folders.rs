@@ -4,8 +4,10 @@
 
 mod penguins;
 
+use martello_model_core::engine::LinearRegression;
 use martello_model_core::flavor::{self, ModelFiles, SaveOptions};
-use martello_model_core::{Cell, ErrorKind, Outputs};
+use martello_model_core::preprocessing::{ColumnEncoding, Encoder};
+use martello_model_core::{Cell, Column, ErrorKind, NativeModel, Outputs, Signature};
 
 /// Written by MLflow 3.17.2 from Python; the section `martello` was added by hand.
 const WRITTEN_BY_MLFLOW: &str = r#"artifact_path: model
@@ -67,7 +69,17 @@ fn the_manifest_has_the_keys_of_mlflow() {
     assert_eq!(sum.trim_matches('"').len(), 64);
     assert_eq!(
         after,
-        r#"model_uuid: "00000000000000000000000000000012"
+        r#"  onnx:
+    data: model.onnx
+    onnx_version: "1.8.0"
+    providers:
+    - CPUExecutionProvider
+  python_function:
+    data: model.onnx
+    env:
+      virtualenv: python_env.yaml
+    loader_module: mlflow.onnx
+model_uuid: "00000000000000000000000000000012"
 run_id: 8f0d2c6e0d0f4f0e9a7c5b3a19283746
 saved_input_example_info:
   artifact_path: input_example.json
@@ -130,8 +142,24 @@ fn a_folder_without_a_readable_flavor_names_those_it_has() {
     );
     let error = flavor::load(&files).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
-    let message = "the model has the flavors [odd, python_function, sklearn], of which none can be served; log it with one of [martello]";
+    let message = "the model has the flavors [odd, python_function, sklearn], of which none can be served; log it with one of [martello, onnx]";
     assert_eq!(error.to_string(), message);
+}
+
+#[test]
+fn a_missing_value_that_looks_like_a_category_in_python_leaves_the_graph_out() {
+    let save = |column: Column| {
+        let signature = Signature::new(vec![column], vec![]).unwrap();
+        let encodings = vec![ColumnEncoding::one_hot(["None", "some"]).unwrap()];
+        let encoder = Encoder::new(&signature, encodings).unwrap();
+        let engine = LinearRegression::new(vec![1.0, 2.0], 0.0).unwrap();
+        flavor::save(&NativeModel::new(signature, encoder, engine).unwrap(), &SaveOptions::default()).unwrap()
+    };
+    assert!(save(Column::string("answer")).get("model.onnx").is_some());
+    let files = save(Column::string("answer").optional());
+    assert!(files.get("model.onnx").is_none() && files.get("requirements.txt").is_none());
+    let manifest = String::from_utf8(files.get("MLmodel").unwrap().to_vec()).unwrap();
+    assert!(manifest.contains("martello") && !manifest.contains("onnx"), "{manifest}");
 }
 
 #[test]
@@ -162,7 +190,7 @@ fn an_example_that_only_python_reads_is_left_alone() {
 
 #[test]
 fn an_example_of_other_columns_is_not_saved() {
-    use martello_model_core::{Batch, Column, Signature};
+    use martello_model_core::Batch;
     let other = std::sync::Arc::new(Signature::new(vec![Column::double("x")], vec![]).unwrap());
     let example = Some(Batch::from_numbers(&other, vec![1.0]).unwrap());
     let error =

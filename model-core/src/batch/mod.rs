@@ -97,6 +97,13 @@ impl Batch {
         &self.texts
     }
 
+    /// Refuses a batch that was checked against other columns than a model's.
+    pub(crate) fn check_columns(&self, signature: &Arc<Signature>) -> Result<(), Error> {
+        let same = Arc::ptr_eq(&self.signature, signature) || self.signature.inputs() == signature.inputs();
+        let message = "the batch was checked against other columns than the model has";
+        if same { Ok(()) } else { Err(Error::new(ErrorKind::SignatureMismatch, message)) }
+    }
+
     /// Returns one cell; `column` is its position in the signature.
     ///
     /// # Panics

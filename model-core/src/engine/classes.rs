@@ -48,7 +48,7 @@ impl Classes {
         }
     }
 
-    pub(super) fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
         let distinct: HashSet<Arc<str>> = self.names().iter().cloned().collect();
         match self.len() {
             0 | 1 => Err(Error::new(ErrorKind::InvalidModel, "a classifier needs at least two classes")),

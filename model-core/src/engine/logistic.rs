@@ -172,13 +172,13 @@ fn check_shapes(classes: usize, coefficients: usize, intercepts: usize) -> Resul
 }
 
 /// Never overflows: the exponent is not positive, whatever the sign of the score.
-fn sigmoid(score: f64) -> f64 {
+pub(crate) fn sigmoid(score: f64) -> f64 {
     let small = (-score.abs()).exp();
     if score < 0.0 { small / (1.0 + small) } else { 1.0 / (1.0 + small) }
 }
 
 /// Subtracts the highest score first, so that no exponent is positive and one term of the sum is 1.
-fn softmax(scores: &mut [f64]) {
+pub(crate) fn softmax(scores: &mut [f64]) {
     let highest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let mut sum = 0.0;
     for score in scores.iter_mut() {

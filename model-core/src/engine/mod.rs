@@ -13,6 +13,7 @@ mod logistic;
 pub use self::classes::Classes;
 pub use self::linear::LinearRegression;
 pub use self::logistic::LogisticRegression;
+pub(crate) use self::logistic::{sigmoid, softmax};
 use crate::preprocessing::Encoder;
 use crate::{Batch, DataType, Error, Predictions, Probabilities};
 
@@ -78,7 +79,7 @@ impl From<LogisticRegression> for Engine {
 ///
 /// This is what scikit-learn (up to three rows, before BLAS changes the order) and onnxruntime compute, bit for bit.
 /// `mul_add` is exact on every machine; where the processor has no such instruction it is slow, never different.
-fn weighted_sum(coefficients: &[f64], features: &[f64], intercept: f64) -> f64 {
+pub(crate) fn weighted_sum(coefficients: &[f64], features: &[f64], intercept: f64) -> f64 {
     let sum = coefficients.iter().zip(features).fold(0.0, |sum, (weight, value)| value.mul_add(*weight, sum));
     sum + intercept
 }

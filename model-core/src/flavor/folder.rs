@@ -2,9 +2,9 @@
 
 use serde::de::DeserializeOwned;
 
-use super::mlmodel::{self, MlModel};
+use super::mlmodel::{self, MlModel, SignatureText};
 use super::{Limits, ModelFiles};
-use crate::{Error, ErrorKind, Signature};
+use crate::{Column, Error, ErrorKind, Signature};
 
 /// What the reader of a flavor works with.
 pub(super) struct Folder<'a> {
@@ -47,6 +47,18 @@ impl<'a> Folder<'a> {
 
     /// Returns the signature, which a flavor without column names of its own cannot do without.
     pub(super) fn signature(&self) -> Result<Signature, Error> {
+        self.read_signature(SignatureText::parse)
+    }
+
+    /// Returns the columns that go in. What Python's flavors answer may be more than a signature can say here.
+    pub(super) fn input_columns(&self) -> Result<Vec<Column>, Error> {
+        Ok(self.read_signature(SignatureText::parse_inputs)?.inputs().to_vec())
+    }
+
+    fn read_signature(
+        &self,
+        parse: impl Fn(&SignatureText) -> Result<Signature, Error>,
+    ) -> Result<Signature, Error> {
         let Some(signature) = &self.manifest.signature else {
             let message = format!("{} has no signature; log the model with one", mlmodel::FILE);
             return Err(Error::new(ErrorKind::InvalidSignature, message));
@@ -55,7 +67,7 @@ impl<'a> Folder<'a> {
             let message = format!("the signature in {} cannot be used", mlmodel::FILE);
             Error::new(cause.kind(), message).with_source(cause)
         };
-        let signature = signature.parse().map_err(broken)?;
+        let signature = parse(signature).map_err(broken)?;
         within("input columns", mlmodel::FILE, signature.inputs().len(), self.limits.max_columns)?;
         Ok(signature)
     }

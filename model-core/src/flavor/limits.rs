@@ -18,6 +18,8 @@ pub struct Limits {
     pub max_columns: usize,
     /// The most classes of a classifier.
     pub max_classes: usize,
+    /// The most nodes, names, texts and whole numbers of an ONNX graph together; weights do not count.
+    pub max_graph_parts: usize,
 }
 
 impl Limits {
@@ -29,6 +31,9 @@ impl Limits {
     pub const DEFAULT_MAX_COLUMNS: usize = 10_000;
     /// 10,000: answers with the probability of each class stay below 250 kB a row.
     pub const DEFAULT_MAX_CLASSES: usize = 10_000;
+    /// 250,000: a classifier of 10,000 classes with one output for each has 200,000; what is built of so many parts stays
+    /// below 100 MB, however small the file.
+    pub const DEFAULT_MAX_GRAPH_PARTS: usize = 250_000;
 }
 
 impl Default for Limits {
@@ -38,6 +43,7 @@ impl Default for Limits {
             max_example_bytes: Self::DEFAULT_MAX_EXAMPLE_BYTES,
             max_columns: Self::DEFAULT_MAX_COLUMNS,
             max_classes: Self::DEFAULT_MAX_CLASSES,
+            max_graph_parts: Self::DEFAULT_MAX_GRAPH_PARTS,
         }
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_saphyr::{NonFiniteFloatPolicy, SingleQuoted};
 
 use super::input_example::ExampleInfo;
-use super::{ModelFiles, SaveOptions, martello};
+use super::{ModelFiles, SaveOptions};
 use crate::{Error, ErrorKind, Model, NativeModel, Signature};
 
 /// The name of the file.
@@ -46,8 +46,16 @@ pub(super) struct SignatureText {
 
 impl SignatureText {
     pub(super) fn parse(&self) -> Result<Signature, Error> {
-        let inputs = self.inputs.as_ref().map_or("[]", |inputs| &inputs.0);
-        Signature::from_mlflow(inputs, self.outputs.as_ref().map(|outputs| outputs.0.as_str()))
+        Signature::from_mlflow(self.inputs(), self.outputs.as_ref().map(|outputs| outputs.0.as_str()))
+    }
+
+    /// Reads the inputs alone, where the outputs are known from the model itself.
+    pub(super) fn parse_inputs(&self) -> Result<Signature, Error> {
+        Signature::from_mlflow(self.inputs(), None)
+    }
+
+    fn inputs(&self) -> &str {
+        self.inputs.as_ref().map_or("[]", |inputs| &inputs.0)
     }
 }
 
@@ -55,13 +63,13 @@ impl MlModel {
     pub(super) fn describe(
         model: &NativeModel,
         options: &SaveOptions,
-        section: serde_json::Value,
+        flavors: BTreeMap<String, serde_json::Value>,
         example: Option<ExampleInfo>,
     ) -> Self {
         let signature = model.signature();
         Self {
             artifact_path: options.artifact_path.clone(),
-            flavors: BTreeMap::from([(martello::FLAVOR.to_owned(), section)]),
+            flavors,
             model_uuid: options.model_uuid.clone(),
             run_id: options.run_id.clone(),
             saved_input_example_info: example,

@@ -38,8 +38,10 @@ mod input_example;
 mod limits;
 mod martello;
 mod mlmodel;
+mod onnx;
 mod options;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use self::files::ModelFiles;
@@ -56,7 +58,10 @@ struct Reader {
 }
 
 /// In order of preference: the first one that the folder has is read.
-const READERS: &[Reader] = &[Reader { flavor: martello::FLAVOR, read: martello::read }];
+const READERS: &[Reader] = &[
+    Reader { flavor: martello::FLAVOR, read: martello::read },
+    Reader { flavor: onnx::FLAVOR, read: onnx::read },
+];
 
 /// Writes a model as the files of an MLflow model folder.
 ///
@@ -68,10 +73,13 @@ const READERS: &[Reader] = &[Reader { flavor: martello::FLAVOR, read: martello::
 /// [`ErrorKind::TooLarge`] if the folder would exceed the limits in the options.
 pub fn save(model: &NativeModel, options: &SaveOptions) -> Result<ModelFiles, Error> {
     let mut files = ModelFiles::new();
-    let section = martello::write(model, &mut files);
+    let mut flavors = BTreeMap::from([(martello::FLAVOR.to_owned(), martello::write(model, &mut files))]);
+    flavors.extend(
+        onnx::write(model, &mut files).into_iter().map(|(flavor, section)| (flavor.to_owned(), section)),
+    );
     let example =
         options.input_example.as_ref().map(|example| input_example::write(model, example, &mut files));
-    MlModel::describe(model, options, section, example.transpose()?).write(&mut files);
+    MlModel::describe(model, options, flavors, example.transpose()?).write(&mut files);
     load_within(&files, &options.limits)?;
     Ok(files)
 }

@@ -1,5 +1,7 @@
 //! A small model with every kind of column, and rows for it.
 
+#![allow(dead_code, reason = "each test takes what it needs")]
+
 use martello_model_core::engine::LogisticRegression;
 use martello_model_core::preprocessing::{ColumnEncoding, Encoder};
 use martello_model_core::{Batch, Cell, Column, DataType, Model, NativeModel, Signature};
