@@ -7,6 +7,8 @@
 //! server-timing: replica;dur=0.061
 //! ```
 
+#![expect(clippy::print_stdout, reason = "an example talks to a person")]
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;

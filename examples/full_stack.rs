@@ -11,6 +11,8 @@
 //!
 //! then a live line a second, a table, and the commands to try yourself.
 
+#![expect(clippy::print_stdout, reason = "an example talks to a person")]
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

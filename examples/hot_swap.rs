@@ -9,6 +9,8 @@
 //! 1,312 requests, 0 failed
 //! ```
 
+#![expect(clippy::print_stdout, reason = "an example talks to a person")]
+
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};

@@ -8,6 +8,8 @@
 //! two works again 300 answers   one 100 (ready)   two 100 (ready)   three 100 (ready)
 //! ```
 
+#![expect(clippy::print_stdout, reason = "an example talks to a person")]
+
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -11,6 +11,8 @@
 //!
 //! then the table of the load test, with zero failures.
 
+#![expect(clippy::print_stdout, reason = "an example talks to a person")]
+
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -9,6 +9,8 @@
 //! replica-3 answered 2 of 6 requests
 //! ```
 
+#![expect(clippy::print_stdout, reason = "an example talks to a person")]
+
 use std::sync::Arc;
 
 use martello::prelude::*;

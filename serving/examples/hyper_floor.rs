@@ -2,6 +2,8 @@
 //!
 //! `cargo run --release -p martello-serving --example hyper_floor -- 127.0.0.1:8001`
 
+#![expect(clippy::print_stdout, reason = "an example talks to a person")]
+
 use std::convert::Infallible;
 
 use bytes::Bytes;
