@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::command::{balance, healthcheck, load, registry, serve, train, up};
+use crate::command::{balance, capacity, healthcheck, load, registry, serve, train, up};
 use crate::telemetry::LogLevel;
 
 /// Train a model, register it, serve it from replicas, balance over them, and load-test until you know how many you
@@ -34,6 +34,7 @@ enum Command {
     Serve(serve::Serve),
     Balance(balance::Balance),
     Load(load::Load),
+    Capacity(capacity::Capacity),
     Up(up::Up),
     Registry(registry::RegistryCommand),
     Healthcheck(healthcheck::Healthcheck),
@@ -57,6 +58,7 @@ async fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve(serve) => serve.run().await,
         Command::Balance(balance) => balance.run().await,
         Command::Load(load) => load.run().await,
+        Command::Capacity(capacity) => capacity.run().await,
         Command::Up(up) => up.run().await,
         Command::Registry(registry) => registry.run().await,
         Command::Healthcheck(healthcheck) => healthcheck.run(),

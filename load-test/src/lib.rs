@@ -2,6 +2,7 @@
 
 mod arrivals;
 mod body;
+pub mod capacity;
 mod check;
 mod draw;
 mod engine;

@@ -52,7 +52,7 @@ pub(crate) fn judge(plan: &Checked, measured: &Measured) -> (Verdict, Vec<String
 }
 
 /// Why these statistics say nothing about the server.
-fn doubts(limits: &Limits, statistics: &Statistics) -> Vec<String> {
+pub(crate) fn doubts(limits: &Limits, statistics: &Statistics) -> Vec<String> {
     let mut doubts = Vec::new();
     if statistics.requests() == 0 {
         doubts.push("no request ended".to_owned());

@@ -13,7 +13,7 @@ use martello_load_test::{
 use crate::runtime::shutdown_requested;
 
 /// The body that the users of the replaced system post.
-const DEFAULT_BODY: &str = r#"{"feature1":5.3,"feature2":2.1,"feature3":0.8}"#;
+pub(super) const DEFAULT_BODY: &str = r#"{"feature1":5.3,"feature2":2.1,"feature3":0.8}"#;
 
 /// Puts load on a server: closed-loop users who wait between requests, or requests that start by the clock.
 ///
@@ -168,7 +168,7 @@ fn run_time(text: &str) -> Result<Duration, String> {
 }
 
 /// Reads `1,2.5` as a uniform wait, `2` as a constant one.
-fn wait(text: &str) -> Result<ThinkTime, String> {
+pub(super) fn wait(text: &str) -> Result<ThinkTime, String> {
     let seconds = |part: &str| {
         part.trim().parse::<f64>().map_err(|_| format!("{part:?} is no number of seconds: write 1,2.5 or 2"))
     };

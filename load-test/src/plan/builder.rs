@@ -154,6 +154,24 @@ impl PlanBuilder {
         self
     }
 
+    /// The same plan against another address.
+    pub(crate) fn aimed_at(mut self, url: &str) -> Self {
+        url.clone_into(&mut self.url);
+        self
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(crate) fn mean_think_time(&self) -> Duration {
+        self.think_time.mean()
+    }
+
+    pub(crate) fn users_per_second(&self) -> f64 {
+        self.spawn_rate
+    }
+
     /// Checks everything and returns a plan that can run.
     ///
     /// # Errors

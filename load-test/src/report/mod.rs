@@ -19,7 +19,7 @@ use crate::plan::{Checked, Load};
 use crate::record::{Latencies, Statistics};
 use crate::tick::{Tick, per_second};
 use crate::usage::ProcessUsage;
-use crate::verdict::{Verdict, judge};
+use crate::verdict::{Verdict, doubts, judge};
 
 /// The raw outcome of a run.
 #[derive(Clone, Debug)]
@@ -140,6 +140,17 @@ impl Report {
     #[must_use]
     pub fn reasons(&self) -> &[String] {
         &self.reasons
+    }
+
+    /// Why a step says nothing about the server; empty if it does.
+    pub(crate) fn doubts_while_held(&self, step: &StepReport) -> Vec<String> {
+        doubts(&self.plan.limits, step.statistics())
+    }
+
+    /// The thresholds that a step broke, with what was measured.
+    pub(crate) fn broken_while_held(&self, step: &StepReport) -> Vec<String> {
+        let thresholds = self.plan.thresholds.iter();
+        thresholds.filter_map(|one| one.broken_by(step.statistics(), step.held())).collect()
     }
 
     fn is_open_loop(&self) -> bool {

@@ -1,0 +1,145 @@
+//! What a survey found out.
+
+use serde::{Serialize, Serializer};
+
+use crate::capacity::{Level, Outcome, Scalability, knee};
+
+/// Name and version of the JSON form; the number rises when a field changes its meaning or goes away.
+const SCHEMA: &str = "martello-load-test/capacity/1";
+
+/// What is given beyond the need: with 25 % less than it needs, a server under a quota went from a p99 of
+/// 0.8 ms to one of 77 ms, so a limit must keep its distance from that edge.
+const HEADROOM: f64 = 1.3;
+
+/// What a survey found out; its `Display` is a table and sentences, its serde form is for machines (field
+/// `schema`: `martello-load-test/capacity/1`).
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Findings {
+    /// The address under test.
+    pub host: String,
+    /// The users that were asked for.
+    pub target_users: usize,
+    /// Mean think time Z, in seconds.
+    pub think_time_seconds: f64,
+    /// The probe at low load, which gives the latency at rest R₀.
+    pub at_rest: Level,
+    /// What the probe at low load lets expect; `None` if no process was watched.
+    pub prediction: Option<Prediction>,
+    /// Every probe of the search over users, in its order.
+    pub levels: Vec<Level>,
+    /// The most users, up to the target, that held each time.
+    pub held_users: Option<usize>,
+    /// Whether the search ended where the probes could not tell, so that more users might hold.
+    pub cut_short: bool,
+    /// Every probe of the search over processor limits, in its order.
+    pub limits: Vec<Level>,
+    /// The least processor limit that held each time with [`held_users`](Self::held_users), in cores.
+    pub least_cores: Option<f64>,
+    /// What replicas change, if a sweep over them was made.
+    pub scalability: Option<Scalability>,
+}
+
+/// What a probe at low load lets expect of high load.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Prediction {
+    /// Requests a second that the target users offer, N / (Z + R₀).
+    pub offered_requests_per_second: f64,
+    /// Processors that serving them takes.
+    pub cores: f64,
+    /// Users that would keep all processors of this machine busy, N*.
+    pub knee_users: f64,
+}
+
+/// What to allow a server, with some distance from the edge.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Resources {
+    /// Processors.
+    pub cpus: f64,
+    /// Memory in MiB.
+    pub memory_mib: u64,
+}
+
+impl Findings {
+    /// Returns the last probe with the users that held.
+    #[must_use]
+    pub fn held_level(&self) -> Option<&Level> {
+        let users = self.held_users?;
+        self.levels.iter().rev().find(|level| level.users == users && level.outcome == Outcome::Holds)
+    }
+
+    /// Returns the highest rate of the search if more users broke the server; `None` if none did.
+    #[must_use]
+    pub fn saturation(&self) -> Option<f64> {
+        let broke = self.levels.iter().any(|level| level.outcome == Outcome::Breaks);
+        let rates = self.levels.iter().map(|level| level.requests_per_second);
+        broke.then(|| rates.fold(0.0, f64::max))
+    }
+
+    /// Returns the users at which that rate is reached, N* = X·(Z + R₀); `None` if the server was not saturated.
+    #[must_use]
+    pub fn knee_users(&self) -> Option<f64> {
+        self.saturation().map(|rate| knee(rate, self.think_time_seconds, self.at_rest.mean_seconds))
+    }
+
+    /// Returns what to allow the server: 30 % more than it needed; `None` if that was not measured.
+    #[must_use]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "sizes of machines"
+    )]
+    pub fn resources(&self) -> Option<Resources> {
+        let level = self.held_level()?;
+        let cores = self.least_cores.or_else(|| level.cores())?;
+        let mib = level.memory_bytes? as f64 * HEADROOM / f64::from(1 << 20);
+        let cpus = ((cores * HEADROOM * 20.0).ceil() / 20.0).max(0.05);
+        Some(Resources { cpus, memory_mib: mib.ceil() as u64 })
+    }
+}
+
+impl Serialize for Findings {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Form<'a> {
+            schema: &'static str,
+            host: &'a str,
+            target_users: usize,
+            think_time_seconds: f64,
+            at_rest: &'a Level,
+            prediction: Option<Prediction>,
+            levels: &'a [Level],
+            held_users: Option<usize>,
+            cut_short: bool,
+            saturation_requests_per_second: Option<f64>,
+            knee_users: Option<f64>,
+            limits: &'a [Level],
+            least_cores: Option<f64>,
+            scalability: Option<&'a Scalability>,
+            resources: Option<Resources>,
+            sentences: Vec<String>,
+        }
+        Form {
+            schema: SCHEMA,
+            host: &self.host,
+            target_users: self.target_users,
+            think_time_seconds: self.think_time_seconds,
+            at_rest: &self.at_rest,
+            prediction: self.prediction,
+            levels: &self.levels,
+            held_users: self.held_users,
+            cut_short: self.cut_short,
+            saturation_requests_per_second: self.saturation(),
+            knee_users: self.knee_users(),
+            limits: &self.limits,
+            least_cores: self.least_cores,
+            scalability: self.scalability.as_ref(),
+            resources: self.resources(),
+            sentences: self.sentences(),
+        }
+        .serialize(serializer)
+    }
+}
