@@ -1,5 +1,5 @@
-//! SIGKILL of one of three replicas, each a process of its own, under 64 closed-loop connections: every
-//! request is answered, once, by its own answer.
+//! SIGKILL of one and of two of three replicas, each a process of its own, under 64 and under 256 closed-loop
+//! connections: every request is answered, once, by its own answer.
 
 mod replica;
 
@@ -19,7 +19,6 @@ use replica::{Client, Running, closed_loop, eventually, serve, total};
 
 const ROLE: &str = "MARTELLO_TEST_ROLE";
 const LISTENING: &str = "replica listening on ";
-const CLIENTS: u64 = 64;
 
 /// A replica that can be killed as the operating system kills.
 struct Process {
@@ -82,11 +81,11 @@ async fn replicas(count: usize) -> (Vec<Process>, Running) {
     (processes, running)
 }
 
-async fn check_killing(replicas_at_start: usize, killed: usize) {
-    let (mut processes, running) = replicas(replicas_at_start).await;
+async fn check_killing(killed: usize, clients: u64) {
+    let (mut processes, running) = replicas(3).await;
     let status = running.status.clone();
     let stop = Arc::new(AtomicBool::new(false));
-    let clients = closed_loop(running.address, CLIENTS, &stop);
+    let clients = closed_loop(running.address, clients, &stop);
     let requests = || status.snapshot().endpoints.iter().map(|endpoint| endpoint.requests).sum::<u64>();
     eventually("the load runs", || requests() > 1_000).await;
     for process in processes.iter_mut().take(killed) {
@@ -112,10 +111,12 @@ async fn check_killing(replicas_at_start: usize, killed: usize) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sigkill_of_one_of_three_loses_nothing() {
-    check_killing(3, 1).await;
+    check_killing(1, 64).await;
+    check_killing(1, 256).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sigkill_of_two_of_three_at_once_loses_nothing() {
-    check_killing(3, 2).await;
+    check_killing(2, 64).await;
+    check_killing(2, 256).await;
 }

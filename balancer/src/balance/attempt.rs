@@ -25,8 +25,13 @@ pub(crate) struct Attempt<E, P: Policy> {
 }
 
 impl<E, P: Policy> Attempt<E, P> {
-    /// Picks an endpoint that was not tried.
-    pub(crate) fn pick(set: &Arc<Set<E, P>>, tried: &Tried) -> Result<Self, NoEndpoint> {
+    /// Picks the endpoint of a request that was not tried before.
+    pub(crate) fn first(set: &Arc<Set<E, P>>) -> Result<Self, NoEndpoint> {
+        Self::pick(set, &Tried::none(), u32::MAX)
+    }
+
+    /// Picks an endpoint that was not tried, and has failed at most so often since its last success.
+    pub(crate) fn pick(set: &Arc<Set<E, P>>, tried: &Tried, most_failures: u32) -> Result<Self, NoEndpoint> {
         let started = Instant::now();
         let view = set.view();
         if view.next_trial.is_some_and(|at| at <= started)
@@ -35,7 +40,7 @@ impl<E, P: Policy> Attempt<E, P> {
         {
             return Ok(Self::begin(set, node, tried, started, true));
         }
-        let candidates = Candidates { ready: &view.loads, tried, now: started };
+        let candidates = Candidates { ready: &view.loads, tried, most_failures, now: started };
         match set.policy.pick(&view.round, &candidates).and_then(|index| view.ready.get(index)) {
             Some(node) => Ok(Self::begin(set, Arc::clone(node), tried, started, false)),
             None => Err(NoEndpoint { members: view.members.len() }),

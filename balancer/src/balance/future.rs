@@ -12,8 +12,16 @@ use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use tower::Service;
 
-use super::{Balance, BalanceError, NoEndpoint, Protocol, Repeat, Route, Verdict, attempt::Attempt};
+use super::{
+    Balance, BalanceError, FailureKind, NoEndpoint, Outcome, Protocol, Repeat, Route, Verdict,
+    attempt::Attempt,
+};
 use crate::{policy::Policy, retry::Tried};
+
+/// Failures in a row after which an endpoint's lost connections are no longer put down to connections that it had
+/// closed while they were idle. Two: one such loss is common, several without an answer between them are not, and
+/// a replica that loses every request gets no more than two of them twice.
+const STALE_IN_A_ROW: u32 = 2;
 
 pin_project! {
     /// The answer to a request given to [`Balance`](crate::Balance).
@@ -88,25 +96,37 @@ impl<E, P: Policy, C, M, Req> Progress<E, P, C, M, Req> {
     }
 
     /// Returns the next attempt with the request to make it with, if there may be one.
-    fn again(&mut self, repeat: Repeat) -> Option<(Attempt<E, P>, Req)> {
+    fn again(&mut self, verdict: Verdict) -> Option<(Attempt<E, P>, Req)> {
         let set = &self.balance.set;
-        if repeat == Repeat::Never || self.tries >= set.max_tries || self.copy.is_none() {
+        let may = verdict.repeat != Repeat::Never && self.tries < set.max_tries && self.copy.is_some();
+        if !may || set.view().panic {
             return None;
         }
         if !set.bucket.withdraw(Instant::now()) {
             set.budget_refusals.fetch_add(1, Ordering::Relaxed);
             return None;
         }
-        let mut picked = Attempt::pick(set, &self.tried);
-        if picked.is_err() && repeat == Repeat::Anywhere {
-            picked = Attempt::pick(set, &Tried::default());
+        let picked = self.elsewhere(verdict);
+        if picked.is_none() {
+            set.bucket.refund();
         }
-        match picked {
-            Ok(attempt) => self.copy.take().map(|request| (attempt, request)),
-            Err(_) => {
-                set.bucket.refund();
-                None
+        picked.and_then(|attempt| Some((attempt, self.copy.take()?)))
+    }
+
+    /// Picks where to repeat a request: at an endpoint that is believed to work, since in an outage any other
+    /// would get a second load of requests that it cannot answer either.
+    fn elsewhere(&self, verdict: Verdict) -> Option<Attempt<E, P>> {
+        let pick = |tried: &Tried, most_failures| Attempt::pick(&self.balance.set, tried, most_failures).ok();
+        let at_a_sound_one = pick(&self.tried, 0);
+        if at_a_sound_one.is_some() {
+            return at_a_sound_one;
+        }
+        match (verdict.outcome, verdict.repeat) {
+            (Outcome::Failure(FailureKind::Connect), _) => pick(&self.tried, u32::MAX),
+            (_, Repeat::Anywhere) => {
+                pick(&self.tried, STALE_IN_A_ROW).or_else(|| pick(&Tried::none(), STALE_IN_A_ROW))
             }
+            _ => None,
         }
     }
 }
@@ -130,9 +150,7 @@ where
     ) -> Result<Step<E, E::Future, Req>, Answer<E, Req>> {
         let attempt = self.attempt.take().expect("a result comes from a running attempt");
         let (name, in_flight) = attempt.finish(verdict.outcome);
-        if verdict.repeat != Repeat::Never
-            && let Some((attempt, request)) = self.again(verdict.repeat)
-        {
+        if let Some((attempt, request)) = self.again(verdict) {
             drop(in_flight);
             if self.tries + 1 < self.balance.set.max_tries {
                 self.copy = self.balance.protocol.copy(&request);

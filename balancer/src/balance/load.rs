@@ -26,6 +26,8 @@ pub struct Load {
     pure: Declared,
     leaving: AtomicBool,
     idle: Notify,
+    /// Failures since the last success.
+    pub(crate) run: AtomicU32,
     pub(crate) requests: AtomicU64,
     pub(crate) failures: AtomicU64,
     pub(crate) retries: AtomicU64,
@@ -46,6 +48,7 @@ impl Load {
             pure: Declared::default(),
             leaving: AtomicBool::new(false),
             idle: Notify::new(),
+            run: AtomicU32::new(0),
             requests: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             retries: AtomicU64::new(0),
@@ -68,6 +71,12 @@ impl Load {
     /// body has ended.
     pub fn in_flight(&self) -> u32 {
         self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Returns how often this endpoint has failed since it last did its work; 0 also for one that nobody has
+    /// asked yet.
+    pub fn failures_in_a_row(&self) -> u32 {
+        self.run.load(Ordering::Relaxed)
     }
 
     /// Returns 64 bits, zero at first, in which the policy may keep what it learns of this endpoint.

@@ -13,13 +13,12 @@ use tokio::time::Instant;
 use super::Load;
 use crate::{FailureKind, health::Condition, policy::Policy};
 
-/// One endpoint: a service, its load and its run of failures.
+/// One endpoint: a service, its load and its run of failed connections.
 #[derive(Debug)]
 pub(crate) struct Node<E> {
     pub(crate) name: Arc<str>,
     pub(crate) service: E,
     pub(crate) load: Arc<Load>,
-    failures: AtomicU32,
     connect_failures: AtomicU32,
     /// Set while the endpoint is out, so that a success can tell at the cost of one load.
     pub(crate) out: AtomicBool,
@@ -31,7 +30,6 @@ impl<E> Node<E> {
             name,
             service,
             load: Arc::new(Load::new(id, weight)),
-            failures: AtomicU32::new(0),
             connect_failures: AtomicU32::new(0),
             out: AtomicBool::new(false),
         }
@@ -43,8 +41,8 @@ impl<E> Node<E> {
 
     /// Ends the run of failures.
     pub(crate) fn forgive(&self) {
-        if self.failures.load(Ordering::Relaxed) != 0 {
-            self.failures.store(0, Ordering::Relaxed);
+        if self.load.failures_in_a_row() != 0 {
+            self.load.run.store(0, Ordering::Relaxed);
         }
         if self.connect_failures.load(Ordering::Relaxed) != 0 {
             self.connect_failures.store(0, Ordering::Relaxed);
@@ -53,7 +51,7 @@ impl<E> Node<E> {
 
     /// Counts one more failure and returns how many there are in a row, of the kind that matters.
     pub(crate) fn failed(&self, kind: FailureKind) -> u32 {
-        let all = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        let all = self.load.run.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         if kind == FailureKind::Connect {
             return self.connect_failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         }
@@ -110,5 +108,10 @@ impl<E, P: Policy> View<E, P> {
         let trials = members.iter().filter_map(|member| member.condition.trial_at);
         let next_trial = if panic { None } else { trials.min() };
         Self { members, ready, loads, round, panic, next_trial }
+    }
+
+    /// Returns whether there is no endpoint that is believed to work.
+    pub(crate) fn is_outage(&self) -> bool {
+        self.panic || self.loads.iter().all(|load| load.failures_in_a_row() > 0)
     }
 }

@@ -13,7 +13,6 @@ use super::{
 };
 use crate::{
     policy::{Policy, RoundRobin},
-    retry::Tried,
     status::Snapshot,
 };
 
@@ -97,7 +96,7 @@ where
     }
 
     fn call(&mut self, request: Req) -> Self::Future {
-        let picked = Attempt::pick(&self.set, &Tried::default());
+        let picked = Attempt::first(&self.set);
         if picked.is_err() {
             self.set.no_endpoint.fetch_add(1, Ordering::Relaxed);
         }

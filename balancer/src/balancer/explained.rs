@@ -15,7 +15,7 @@ use tower::Service;
 use super::HttpBalance;
 use crate::{BalanceError, Body, Error, ErrorKind, Fault, HttpEndpoint, balance::Set, policy::PolicyKind};
 
-/// Turns a failure while no replica is healthy into [`ErrorKind::NoEndpoint`]: that the last guess among
+/// Turns a failure while no replica works into [`ErrorKind::NoEndpoint`]: that the last guess among
 /// bad ones failed in this way or that is not what a client should act on.
 #[derive(Debug, Clone)]
 pub(super) struct Explained {
@@ -62,7 +62,7 @@ where
             Ok(response) => return Poll::Ready(Ok(response)),
             Err(error) => Error::from(error),
         };
-        if error.fault() != Fault::Upstream || !this.set.view().panic {
+        if error.fault() != Fault::Upstream || !this.set.view().is_outage() {
             return Poll::Ready(Err(error));
         }
         let stage = error.stage();

@@ -63,7 +63,7 @@ pub trait Policy: fmt::Debug + Send + Sync + 'static {
     fn begin(&self, ready: &[Arc<Load>]) -> Self::Round;
 
     /// Returns the position of the chosen endpoint in [`Candidates::ready`], never one that this
-    /// request has tried; `None` if it has tried them all.
+    /// request has tried; `None` if there is none left.
     fn pick(&self, round: &Self::Round, candidates: &Candidates<'_>) -> Option<usize>;
 
     /// Returns the name that the status shows.
@@ -84,23 +84,28 @@ pub struct Candidates<'a> {
     pub ready: &'a [Arc<Load>],
     /// The endpoints that this request has tried before.
     pub tried: &'a Tried,
+    /// Endpoints that have failed more often than this since their last success are passed over by a request
+    /// that has been tried before: it is repeated where it is likely to succeed, or not at all.
+    pub most_failures: u32,
     /// The time of the pick.
     pub now: Instant,
 }
 
 impl<'a> Candidates<'a> {
-    /// Returns the endpoints that this request has not tried, with their positions.
+    /// Returns the endpoints that this request has not tried and that have not failed too often for it, with
+    /// their positions.
     pub fn untried(&self) -> impl Iterator<Item = (usize, &'a Load)> + use<'a> {
         self.untried_from(0)
     }
 
     /// Returns the endpoints not yet tried, starting at a position and going once around.
     pub(crate) fn untried_from(&self, start: usize) -> impl Iterator<Item = (usize, &'a Load)> + use<'a> {
-        let (ready, tried) = (self.ready, self.tried);
+        let (ready, tried, most) = (self.ready, self.tried, self.most_failures);
         let start = if ready.is_empty() { 0 } else { start % ready.len() };
         (start..ready.len())
             .chain(0..start)
             .map(move |index| (index, &*ready[index]))
+            .filter(move |(_, load)| most == u32::MAX || load.failures_in_a_row() <= most)
             .filter(move |(_, load)| !tried.contains(load.id()))
     }
 
@@ -140,7 +145,7 @@ fn random_seed() -> u64 {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::num::NonZeroU16;
+    use std::{num::NonZeroU16, sync::atomic::Ordering};
 
     use super::*;
     use crate::InFlight;
@@ -153,9 +158,15 @@ pub(crate) mod tests {
             .collect()
     }
 
+    /// What a request that has tried nothing chooses from.
+    pub(crate) fn fresh(ready: &[Arc<Load>]) -> Candidates<'_> {
+        static NOTHING: Tried = Tried::none();
+        Candidates { ready, tried: &NOTHING, most_failures: u32::MAX, now: Instant::now() }
+    }
+
     /// Picks once, as a request that has tried nothing.
     pub(crate) fn pick<P: Policy>(policy: &P, round: &P::Round, ready: &[Arc<Load>]) -> usize {
-        let candidates = Candidates { ready, tried: &Tried::default(), now: Instant::now() };
+        let candidates = fresh(ready);
         policy.pick(round, &candidates).unwrap()
     }
 
@@ -165,13 +176,15 @@ pub(crate) mod tests {
         let mut tried = Tried::default();
         for left in (0..3).rev() {
             let now = Instant::now();
-            let chosen = policy.pick(&round, &Candidates { ready: &ready, tried: &tried, now }).unwrap();
+            let candidates = |tried| Candidates { ready: &ready, tried, most_failures: u32::MAX, now };
+            let before = tried;
+            let chosen = policy.pick(&round, &candidates(&before)).unwrap();
             assert!(!tried.contains(ready[chosen].id()), "{policy:?}");
             tried.insert(ready[chosen].id());
-            let more = policy.pick(&round, &Candidates { ready: &ready, tried: &tried, now });
+            let more = policy.pick(&round, &candidates(&tried));
             assert_eq!(more.is_some(), left > 0, "{policy:?}");
         }
-        let nobody = Candidates { ready: &[], tried: &Tried::default(), now: Instant::now() };
+        let nobody = fresh(&[]);
         assert_eq!(policy.pick(&policy.begin(&[]), &nobody), None, "{policy:?}");
     }
 
@@ -185,9 +198,29 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn no_policy_repeats_at_an_endpoint_that_fails() {
+        let ready = loads(&[1, 1, 1]);
+        let mut tried = Tried::default();
+        tried.insert(ready[0].id());
+        ready[1].run.store(1, Ordering::Relaxed);
+        for kind in PolicyKind::ALL {
+            let round = kind.begin(&ready);
+            let pick = |most_failures| {
+                let candidates = Candidates { most_failures, tried: &tried, ..fresh(&ready) };
+                kind.pick(&round, &candidates)
+            };
+            assert_eq!([pick(0), pick(0), pick(0)], [Some(2); 3], "{kind}");
+        }
+        ready[2].run.store(2, Ordering::Relaxed);
+        let candidates = |most_failures| Candidates { most_failures, tried: &tried, ..fresh(&ready) };
+        let picked = [0, 1, u32::MAX].map(|most| candidates(most).untried().count());
+        assert_eq!(picked, [0, 1, 2]);
+    }
+
+    #[test]
     fn the_fewest_in_flight_is_meant_per_weight() {
         let ready = loads(&[1, 4]);
-        let candidates = Candidates { ready: &ready, tried: &Tried::default(), now: Instant::now() };
+        let candidates = fresh(&ready);
         let _held: Vec<InFlight> = (0..2).map(|_| InFlight::begin(&ready[1])).collect();
         assert_eq!(candidates.fewest_in_flight(0), Some(1));
         let _more: Vec<InFlight> = (0..2).map(|_| InFlight::begin(&ready[1])).collect();

@@ -13,6 +13,11 @@ impl Tried {
     /// not.
     pub const CAPACITY: usize = 8;
 
+    /// Returns the record of a request that has tried nothing.
+    pub(crate) const fn none() -> Self {
+        Self { ids: [0; Self::CAPACITY], len: 0 }
+    }
+
     /// Records one more endpoint; returns false, and records nothing, when the record is full.
     pub fn insert(&mut self, id: u64) -> bool {
         let Some(slot) = self.ids.get_mut(usize::from(self.len)) else { return false };

@@ -2,7 +2,6 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::{
-    convert::Infallible,
     net::SocketAddr,
     sync::{
         Arc,
@@ -25,6 +24,9 @@ use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
 };
+
+/// In place of a status: no answer at all.
+const RESET: u16 = 0;
 
 /// A replica in this process that echoes the body of every request, with a status that may be changed.
 #[derive(Debug)]
@@ -62,6 +64,11 @@ impl Replica {
 
     pub(crate) fn answer_with(&self, status: u16) {
         self.status.store(status, Ordering::SeqCst);
+    }
+
+    /// Takes every request and closes its connection without an answer.
+    pub(crate) fn reset(&self) {
+        self.answer_with(RESET);
     }
 
     pub(crate) fn reached(&self) -> u64 {
@@ -112,7 +119,10 @@ async fn echo(
     request: Request<Incoming>,
     status: u16,
     after: Duration,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+) -> Result<Response<Full<Bytes>>, std::io::Error> {
+    if status == RESET {
+        return Err(std::io::ErrorKind::ConnectionReset.into());
+    }
     let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
     tokio::time::sleep(after).await;
     let mut response = Response::new(Full::new(body));
