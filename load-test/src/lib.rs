@@ -9,6 +9,7 @@ mod engine;
 mod error;
 mod failure;
 mod figures;
+pub mod live;
 mod plan;
 mod preflight;
 mod record;
@@ -28,7 +29,8 @@ pub use error::{Error, ErrorKind, Result};
 pub use failure::FailureKind;
 pub use http::Method;
 pub use plan::{
-    DEFAULT_RUN_TIME, DEFAULT_SPAWN_RATE, DEFAULT_THINK_TIME, DEFAULT_USERS, Limits, Plan, PlanBuilder, Step,
+    DEFAULT_RUN_TIME, DEFAULT_SPAWN_RATE, DEFAULT_THINK_TIME, DEFAULT_USERS, Goal, Limits, Plan, PlanBuilder,
+    Step,
 };
 pub use preflight::Preflight;
 pub use record::{EndpointCounts, Latencies, RequestStatistics, Statistics};
@@ -37,6 +39,6 @@ pub use request::RequestTemplate;
 pub use scenario::{MAX_SCENARIO_BYTES, Scenario};
 pub use think_time::ThinkTime;
 pub use threshold::Threshold;
-pub use tick::Tick;
+pub use tick::{Progress, Tick};
 pub use usage::ProcessUsage;
 pub use verdict::Verdict;

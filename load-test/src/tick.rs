@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::figures::{Count, Rate, Time};
+use crate::report::Report;
 
 /// What happened in one second of a running test; its `Display` is one live line.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +39,37 @@ impl Tick {
     #[must_use]
     pub fn failures_per_second(&self) -> f64 {
         per_second(self.failures, self.lasted)
+    }
+}
+
+/// A running test, once a second.
+#[derive(Clone, Copy)]
+pub struct Progress<'a> {
+    tick: &'a Tick,
+    report: &'a dyn Fn() -> Report,
+}
+
+impl fmt::Debug for Progress<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Progress").field("tick", self.tick).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Progress<'a> {
+    pub(crate) fn new(tick: &'a Tick, report: &'a dyn Fn() -> Report) -> Self {
+        Self { tick, report }
+    }
+
+    /// Returns the second that is just over.
+    #[must_use]
+    pub fn tick(&self) -> &Tick {
+        self.tick
+    }
+
+    /// Returns a report on everything so far. It copies the histograms, so ask only if somebody looks.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        (self.report)()
     }
 }
 

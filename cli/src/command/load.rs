@@ -1,13 +1,15 @@
 //! `martello load`: put load on a server and say how it held.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
+use martello_load_test::live::LivePage;
 use martello_load_test::{
-    Arrivals, Plan, PlanBuilder, Report, RequestTemplate, Scenario, ThinkTime, Threshold, Verdict,
+    Arrivals, Goal, Plan, PlanBuilder, Report, RequestTemplate, Scenario, ThinkTime, Threshold, Verdict,
 };
 
 use crate::runtime::shutdown_requested;
@@ -63,6 +65,9 @@ pub(crate) struct Load {
     /// Write the report as one HTML page: pictures over time, tables, verdict.
     #[arg(long, env = "LOCUST_HTML", value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Serve a live page here (a port or an address) from which the test is started, changed and stopped.
+    #[arg(long, env = "LOCUST_WEB_PORT", value_name = "PORT", value_parser = web_address, conflicts_with = "rate")]
+    web: Option<SocketAddr>,
     /// Seed of every random choice.
     #[arg(long, env = "MARTELLO_LOAD_SEED", default_value_t = 42)]
     seed: u64,
@@ -70,6 +75,9 @@ pub(crate) struct Load {
 
 impl Load {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
+        if let Some(address) = self.web {
+            return self.serve_page(address).await;
+        }
         let plan = match self.plan().and_then(PlanBuilder::build) {
             Ok(plan) => plan,
             Err(error) => {
@@ -81,6 +89,27 @@ impl Load {
             eprintln!("warning: {warning}");
         }
         let report = plan.run_until(shutdown_requested()?, |tick| eprintln!("{tick}")).await?;
+        say(&report)?;
+        self.write(&report)?;
+        Ok(exit_code(report.verdict()))
+    }
+
+    /// Ctrl-C ends the page; the last test is then reported as any other.
+    async fn serve_page(&self, address: SocketAddr) -> anyhow::Result<ExitCode> {
+        let goal = Goal::new(self.users, self.spawn_rate);
+        let page = match self.plan().and_then(|plan| Ok((plan, goal?))) {
+            Ok((plan, goal)) => LivePage::bind(plan, goal, address).await,
+            Err(error) => Err(error),
+        };
+        let page = match page {
+            Err(error) if error.is_usage() => {
+                eprintln!("error: {error}");
+                return Ok(ExitCode::from(2));
+            }
+            page => page?,
+        };
+        eprintln!("live page: http://{} (Ctrl-C ends it)", page.local_addr());
+        let Some(report) = page.serve(shutdown_requested()?).await else { return Ok(ExitCode::SUCCESS) };
         say(&report)?;
         self.write(&report)?;
         Ok(exit_code(report.verdict()))
@@ -165,6 +194,14 @@ fn run_time(text: &str) -> Result<Duration, String> {
         rest = &unit[1..];
     }
     if total.is_zero() { Err(mistake()) } else { Ok(total) }
+}
+
+/// Reads `8089` as a port of this machine alone, or a whole address.
+fn web_address(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(port) = text.parse() {
+        return Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    }
+    text.parse().map_err(|_| format!("{text:?} is no port and no address: write 8089 or 0.0.0.0:8089"))
 }
 
 /// Reads `1,2.5` as a uniform wait, `2` as a constant one.

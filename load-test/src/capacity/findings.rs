@@ -36,6 +36,8 @@ pub struct Findings {
     pub limits: Vec<Level>,
     /// The least processor limit that held each time with [`held_users`](Self::held_users), in cores.
     pub least_cores: Option<f64>,
+    /// Whether the search over limits ended where the probes could not tell.
+    pub limit_cut_short: bool,
     /// What replicas change, if a sweep over them was made.
     pub scalability: Option<Scalability>,
 }
@@ -118,6 +120,7 @@ impl Serialize for Findings {
             knee_users: Option<f64>,
             limits: &'a [Level],
             least_cores: Option<f64>,
+            limit_cut_short: bool,
             scalability: Option<&'a Scalability>,
             resources: Option<Resources>,
             sentences: Vec<String>,
@@ -136,6 +139,7 @@ impl Serialize for Findings {
             knee_users: self.knee_users(),
             limits: &self.limits,
             least_cores: self.least_cores,
+            limit_cut_short: self.limit_cut_short,
             scalability: self.scalability.as_ref(),
             resources: self.resources(),
             sentences: self.sentences(),

@@ -73,11 +73,18 @@ impl Findings {
     }
 
     fn limit_sentence(&self) -> Option<String> {
-        let (cores, users) = (self.least_cores?, self.held_users?);
-        Some(format!(
-            "{} users hold under a real limit of {cores:.2} cores, and of no less.",
-            Count(users as u64)
-        ))
+        let users = Count(self.held_users.filter(|_| !self.limits.is_empty())? as u64);
+        let unknown = "the probes could not tell more";
+        Some(match (self.least_cores, self.limit_cut_short) {
+            (Some(cores), false) => {
+                format!("{users} users hold under a real limit of {cores:.2} cores, and of no less.")
+            }
+            (Some(cores), true) => {
+                format!("{users} users hold under a real limit of {cores:.2} cores; {unknown}.")
+            }
+            (None, true) => format!("No processor limit was seen to hold {users} users: {unknown}."),
+            (None, false) => format!("No processor limit that was tried holds {users} users."),
+        })
     }
 }
 

@@ -11,8 +11,9 @@ use crate::error::{Error, Result};
 use crate::plan::PlanBuilder;
 use crate::think_time::ThinkTime;
 
-/// Users of the probe at low load: enough requests for a mean, far below what any server breaks at.
-const PROBE_USERS: usize = 50;
+/// Users of the probe at low load: enough requests that what a server does without any weighs little, far below
+/// what servers break at.
+const PROBE_USERS: usize = 200;
 
 /// Users of each measurement of a sweep, who do not think: each replica of a small machine is busy with them.
 const SWEEP_USERS: usize = 64;
@@ -121,6 +122,7 @@ impl Survey {
             cut_short: false,
             limits: Vec::new(),
             least_cores: None,
+            limit_cut_short: false,
             scalability: None,
         }
     }
@@ -182,6 +184,7 @@ impl Survey {
         })
         .await?;
         findings.least_cores = found.rung.map(cores);
+        findings.limit_cut_short = found.is_cut_short();
         Ok(())
     }
 

@@ -11,16 +11,17 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 use crate::engine::Shared;
-use crate::engine::ledger::Ledger;
+use crate::engine::ledger::{Booked, Holding, Ledger};
 use crate::engine::orders::{Orders, Phase};
 use crate::engine::pool::Pool;
 use crate::engine::session::Session;
 use crate::engine::source::Source;
 use crate::engine::staircase::{Event, Staircase};
 use crate::engine::users::{closed_loop, open_loop};
-use crate::report::Measured;
+use crate::plan::Goal;
+use crate::report::{Measured, Report};
 use crate::think_time::ThinkTime;
-use crate::tick::Tick;
+use crate::tick::Progress;
 use crate::usage::Meter;
 
 const TICK: Duration = Duration::from_secs(1);
@@ -33,7 +34,8 @@ pub(super) struct Conductor<F> {
     users_started: u64,
     ledger: Ledger,
     meters: Vec<Meter>,
-    on_tick: F,
+    on_second: F,
+    goals: Option<watch::Receiver<Goal>>,
     wall_clock: SystemTime,
     started: Instant,
     last_absorbed: Instant,
@@ -42,8 +44,13 @@ pub(super) struct Conductor<F> {
     next_tick: Instant,
 }
 
-impl<F: FnMut(&Tick)> Conductor<F> {
-    pub(super) fn new(shared: Arc<Shared>, meters: Vec<Meter>, on_tick: F) -> Self {
+impl<F: FnMut(&Progress<'_>)> Conductor<F> {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        meters: Vec<Meter>,
+        goals: Option<watch::Receiver<Goal>>,
+        on_second: F,
+    ) -> Self {
         let (orders, _) = Orders::channel();
         let ledger = Ledger::new(shared.plan.mix.requests().len());
         let (users, wall_clock, started) = (JoinSet::new(), SystemTime::now(), Instant::now());
@@ -54,7 +61,8 @@ impl<F: FnMut(&Tick)> Conductor<F> {
             users_started: 0,
             ledger,
             meters,
-            on_tick,
+            on_second,
+            goals,
             wall_clock,
             started,
             last_absorbed: started,
@@ -71,6 +79,7 @@ impl<F: FnMut(&Tick)> Conductor<F> {
             tokio::select! {
                 biased;
                 () = &mut stop => break,
+                goal = next_goal(&mut self.goals) => self.redirect(&mut source, goal),
                 Some(arrival) = source.start_wanted() => self.connect(&source, arrival),
                 () = sleep_until(due.min(self.next_tick)) => {}
             }
@@ -102,6 +111,13 @@ impl<F: FnMut(&Tick)> Conductor<F> {
         Some(due.unwrap_or(self.next_tick))
     }
 
+    fn redirect(&mut self, source: &mut Source, goal: Goal) {
+        self.absorb(source.holding());
+        if let Source::Users { staircase, .. } = source {
+            staircase.redirect(self.started.elapsed(), goal);
+        }
+    }
+
     fn is_over(&self, source: &Source) -> bool {
         match source {
             Source::Users { staircase, .. } => staircase.is_over(),
@@ -112,7 +128,8 @@ impl<F: FnMut(&Tick)> Conductor<F> {
     fn climb(&mut self, staircase: &mut Staircase, think_time: ThinkTime) {
         let mut leaving = 0;
         loop {
-            let holding = staircase.holding();
+            let users = staircase.goal();
+            let holding = staircase.holding().map(|place| Holding { place, users });
             match staircase.advance(self.started.elapsed()) {
                 Some((due, Event::Start)) => {
                     let user = closed_loop(self.session(), think_time, self.started + due);
@@ -150,14 +167,14 @@ impl<F: FnMut(&Tick)> Conductor<F> {
     }
 
     /// Books what was recorded since the last call.
-    fn absorb(&mut self, holding: Option<usize>) {
+    fn absorb(&mut self, holding: Option<Holding>) {
         let now = Instant::now();
         let (elapsed, lasted) = (now - self.started, now - self.last_absorbed);
         self.ledger.absorb(&self.shared.recorder, holding, elapsed, lasted);
         self.last_absorbed = now;
     }
 
-    fn tick_if_due(&mut self, holding: Option<usize>) {
+    fn tick_if_due(&mut self, holding: Option<Holding>) {
         let now = Instant::now();
         if now < self.next_tick {
             return;
@@ -174,9 +191,17 @@ impl<F: FnMut(&Tick)> Conductor<F> {
 
     fn tick(&mut self, now: Instant, users: usize) {
         self.meters.iter_mut().for_each(Meter::refresh);
-        let tick = self.ledger.tick(now - self.started, now - self.last_tick, users);
-        (self.on_tick)(tick);
+        self.ledger.tick(now - self.started, now - self.last_tick, users);
         self.last_tick = now;
+        let Self { shared, ledger, meters, on_second, wall_clock, started, .. } = self;
+        let report = || {
+            let booked = ledger.so_far();
+            let measured = measured(booked, meters, *wall_clock, now - *started, true);
+            Report::new(&shared.plan, measured, Vec::new())
+        };
+        if let Some(tick) = ledger.last_tick() {
+            on_second(&Progress::new(tick, &report));
+        }
     }
 
     /// Lets requests under way finish for the grace period, gives up the rest, and ends every user.
@@ -218,18 +243,30 @@ impl<F: FnMut(&Tick)> Conductor<F> {
     }
 
     fn measured(self, stopped_early: bool) -> Measured {
-        let (total, steps, history, failure_spans) = self.ledger.close();
-        Measured {
-            wall_clock: self.wall_clock,
-            lasted: self.last_tick - self.started,
-            stopped_early,
-            total,
-            steps,
-            history,
-            failure_spans,
-            processes: self.meters.iter().map(Meter::usage).collect(),
-        }
+        let lasted = self.last_tick - self.started;
+        measured(self.ledger.close(), &self.meters, self.wall_clock, lasted, stopped_early)
     }
+}
+
+fn measured(
+    (total, steps, history, failure_spans): Booked,
+    meters: &[Meter],
+    wall_clock: SystemTime,
+    lasted: Duration,
+    stopped_early: bool,
+) -> Measured {
+    let processes = meters.iter().map(Meter::usage).collect();
+    Measured { wall_clock, lasted, stopped_early, total, steps, history, failure_spans, processes }
+}
+
+/// The next change of mind about the users; never resolves when nobody can change it.
+async fn next_goal(goals: &mut Option<watch::Receiver<Goal>>) -> Goal {
+    if let Some(receiver) = goals
+        && receiver.changed().await.is_ok()
+    {
+        return *receiver.borrow_and_update();
+    }
+    std::future::pending().await
 }
 
 /// A user that panicked is a defect of this crate, which a report must not hide.

@@ -10,10 +10,18 @@ use crate::record::{Bins, Latencies, Recorder, Statistics};
 use crate::report::LOCUST_PERCENTILES;
 use crate::tick::Tick;
 
+/// The step that has all its users, by its place in the course of the run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Holding {
+    pub(super) place: usize,
+    pub(super) users: usize,
+}
+
 /// One step's measurements while it had all its users.
 #[derive(Clone, Debug)]
 pub(crate) struct StepRecord {
     pub(crate) place: usize,
+    pub(crate) users: usize,
     pub(crate) held: Duration,
     pub(crate) statistics: Statistics,
 }
@@ -44,6 +52,9 @@ pub(crate) struct FailureSpan {
 /// By the template's place in the plan and the kind of failure.
 pub(crate) type FailureSpans = BTreeMap<(usize, FailureKind), FailureSpan>;
 
+/// Totals, steps, seconds and failures.
+pub(super) type Booked = (Statistics, Vec<StepRecord>, Vec<HistoryRow>, FailureSpans);
+
 #[derive(Debug)]
 pub(super) struct Ledger {
     /// Reused for every drain.
@@ -68,7 +79,7 @@ impl Ledger {
     pub(super) fn absorb(
         &mut self,
         recorder: &Recorder,
-        holding: Option<usize>,
+        holding: Option<Holding>,
         elapsed: Duration,
         lasted: Duration,
     ) {
@@ -77,10 +88,10 @@ impl Ledger {
         self.second.merge(&self.drained);
         self.total.merge(&self.drained);
         self.note_failures(elapsed);
-        let Some(place) = holding else { return };
+        let Some(Holding { place, users }) = holding else { return };
         if self.steps.last().is_none_or(|step| step.place != place) {
             let statistics = Statistics::new(self.total.by_request().len());
-            self.steps.push(StepRecord { place, held: Duration::ZERO, statistics });
+            self.steps.push(StepRecord { place, users, held: Duration::ZERO, statistics });
         }
         if let Some(step) = self.steps.last_mut() {
             step.held += lasted;
@@ -89,7 +100,7 @@ impl Ledger {
     }
 
     /// Closes the current second.
-    pub(super) fn tick(&mut self, elapsed: Duration, lasted: Duration, users: usize) -> &Tick {
+    pub(super) fn tick(&mut self, elapsed: Duration, lasted: Duration, users: usize) {
         let all = self.second.all_requests();
         let latency = all.latency();
         let tick = Tick {
@@ -114,7 +125,6 @@ impl Ledger {
             total_latency: summary(&total_latency),
         });
         self.second.clear();
-        &self.history.last().expect("a row was pushed just now").tick
     }
 
     /// When the last request so far ended.
@@ -122,7 +132,17 @@ impl Ledger {
         self.total.last_end()
     }
 
-    pub(super) fn close(self) -> (Statistics, Vec<StepRecord>, Vec<HistoryRow>, FailureSpans) {
+    /// The second that was closed last.
+    pub(super) fn last_tick(&self) -> Option<&Tick> {
+        self.history.last().map(|row| &row.tick)
+    }
+
+    /// A copy of everything so far.
+    pub(super) fn so_far(&self) -> Booked {
+        (self.total.clone(), self.steps.clone(), self.history.clone(), self.failure_spans.clone())
+    }
+
+    pub(super) fn close(self) -> Booked {
         (self.total, self.steps, self.history, self.failure_spans)
     }
 

@@ -20,12 +20,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
+use tokio::sync::watch;
+
 use crate::engine::outstanding::Outstanding;
 use crate::error::Result;
-use crate::plan::{Checked, Plan};
+use crate::plan::{Checked, Goal, Plan};
 use crate::record::Recorder;
 use crate::report::Report;
-use crate::tick::Tick;
+use crate::tick::Progress;
 use crate::usage::Meter;
 
 pub(crate) use ledger::{FailureSpan, FailureSpans, HistoryRow, StepRecord};
@@ -43,7 +45,8 @@ struct Shared {
 pub(crate) async fn conduct(
     plan: &Plan,
     stop: impl Future<Output = ()>,
-    on_tick: impl FnMut(&Tick),
+    goals: Option<watch::Receiver<Goal>>,
+    on_second: impl FnMut(&Progress<'_>),
 ) -> Result<Report> {
     let preflight = plan.preflight()?;
     preflight.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
@@ -59,6 +62,6 @@ pub(crate) async fn conduct(
         at_work: AtomicUsize::new(0),
         outstanding: Outstanding::default(),
     });
-    let measured = conductor::Conductor::new(shared, meters, on_tick).run(stop).await;
+    let measured = conductor::Conductor::new(shared, meters, goals, on_second).run(stop).await;
     Ok(Report::new(&plan.0, measured, preflight.into_warnings()))
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::engine::Shared;
+use crate::engine::ledger::Holding;
 use crate::engine::pacer::Pacer;
 use crate::engine::staircase::Staircase;
 use crate::plan::Load;
@@ -33,10 +34,13 @@ impl Source {
     }
 
     /// The place of the step whose users are all at work; an open loop is one step from the start.
-    pub(super) fn holding(&self) -> Option<usize> {
+    pub(super) fn holding(&self) -> Option<Holding> {
         match self {
-            Self::Users { staircase, .. } => staircase.holding(),
-            Self::Clock { .. } => Some(0),
+            Self::Users { staircase, .. } => {
+                let place = staircase.holding()?;
+                Some(Holding { place, users: staircase.goal() })
+            }
+            Self::Clock { .. } => Some(Holding { place: 0, users: 0 }),
         }
     }
 

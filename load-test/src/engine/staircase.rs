@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::time::Duration;
 
-use crate::plan::Step;
+use crate::plan::{Goal, Step};
 
 /// How long departures are gathered: each round of orders wakes every user, so it must be rare.
 const DEPARTURE_ROUND: Duration = Duration::from_millis(100);
@@ -43,6 +43,21 @@ impl Staircase {
     /// The place of the step that has all its users now.
     pub(super) fn holding(&self) -> Option<usize> {
         self.holding.then_some(self.place)
+    }
+
+    /// The users of the present step.
+    pub(super) fn goal(&self) -> usize {
+        self.steps.get(self.place).map_or(0, |step| step.users)
+    }
+
+    /// Leaves the present step for one with other users, which ends when the present one would have.
+    pub(super) fn redirect(&mut self, elapsed: Duration, goal: Goal) {
+        let Some(step) = self.steps.get(self.place) else { return };
+        let left = step.run_time.map(|run_time| (self.entered + run_time).saturating_sub(elapsed));
+        self.steps.truncate(self.place + 1);
+        self.steps.push(Step { users: goal.users, spawn_rate: goal.spawn_rate, run_time: left });
+        self.place += 1;
+        (self.entered, self.users_on_entry, self.holding) = (elapsed, self.users, false);
     }
 
     /// What comes next and when; `None` when the test is over or lasts until somebody stops it.
@@ -104,6 +119,20 @@ impl Staircase {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_goal_replaces_the_step_under_way_and_keeps_its_end() {
+        let step = |users| Step::new(users, 10.0).lasting(Duration::from_secs(10));
+        let mut staircase = Staircase::new(vec![step(5), step(50)]);
+        while staircase.advance(Duration::from_secs(2)).is_some() {}
+        assert_eq!((staircase.users, staircase.holding(), staircase.goal()), (5, Some(0), 5));
+        staircase.redirect(Duration::from_secs(2), Goal::new(8, 1.0).unwrap());
+        while staircase.advance(Duration::from_secs(6)).is_some() {}
+        assert_eq!((staircase.users, staircase.holding(), staircase.goal()), (8, Some(1), 8));
+        staircase.redirect(Duration::from_secs(6), Goal::new(0, 100.0).unwrap());
+        while staircase.advance(Duration::from_secs(10)).is_some() {}
+        assert!(staircase.users == 0 && staircase.is_over());
+    }
 
     fn all_events(steps: &[Step]) -> Vec<(Duration, Event)> {
         let mut staircase = Staircase::new(steps.to_vec());

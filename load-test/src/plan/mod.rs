@@ -6,13 +6,14 @@ mod step;
 
 pub use builder::{DEFAULT_RUN_TIME, DEFAULT_SPAWN_RATE, DEFAULT_THINK_TIME, DEFAULT_USERS, PlanBuilder};
 pub use limits::Limits;
-pub use step::Step;
+pub use step::{Goal, Step};
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderName;
+use tokio::sync::watch;
 
 use crate::arrivals::Arrivals;
 use crate::engine;
@@ -23,7 +24,7 @@ use crate::request::RequestMix;
 use crate::target::Target;
 use crate::think_time::ThinkTime;
 use crate::threshold::Threshold;
-use crate::tick::Tick;
+use crate::tick::{Progress, Tick};
 
 /// A load test that is known to make sense; made by [`Plan::builder`], run as often as you like.
 ///
@@ -126,6 +127,23 @@ impl Plan {
         stop: impl Future<Output = ()>,
         on_tick: impl FnMut(&Tick),
     ) -> Result<Report> {
-        engine::conduct(self, stop, on_tick).await
+        let mut on_tick = on_tick;
+        engine::conduct(self, stop, None, |progress| on_tick(progress.tick())).await
+    }
+
+    /// Runs the plan until `stop` resolves or it ends, with as many users as `goals` says from its next change on,
+    /// and calls `on_second` once a second with a report that can be asked for.
+    ///
+    /// A goal ends the step under way and the steps after it. An open-loop plan has no users and ignores goals.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub async fn run_steered(
+        &self,
+        stop: impl Future<Output = ()>,
+        goals: watch::Receiver<Goal>,
+        on_second: impl FnMut(&Progress<'_>),
+    ) -> Result<Report> {
+        engine::conduct(self, stop, Some(goals), on_second).await
     }
 }

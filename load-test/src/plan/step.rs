@@ -27,6 +27,25 @@ pub struct Step {
     pub(crate) run_time: Option<Duration>,
 }
 
+/// How many users a running test shall have, and how many start or leave a second until then.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Goal {
+    pub(crate) users: usize,
+    pub(crate) spawn_rate: f64,
+}
+
+impl Goal {
+    /// Creates a goal.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidPlan`](crate::ErrorKind::InvalidPlan) for more users than a plan can hold, or a rate that
+    /// is not above zero.
+    pub fn new(users: usize, spawn_rate: f64) -> Result<Self> {
+        Step::new(users, spawn_rate).checked()?;
+        Ok(Self { users, spawn_rate })
+    }
+}
+
 impl Step {
     /// Creates a step to `users` users, who start (or leave) at `spawn_rate` users a second; it lasts
     /// until the test is stopped, unless [`lasting`](Self::lasting) says otherwise.

@@ -63,7 +63,22 @@ impl Report {
     /// # Errors
     /// [`ErrorKind::Io`] with the path if a file cannot be written; files written before it remain.
     pub fn write_csv(&self, prefix: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
-        let files: [(&str, Row, Vec<Row>); 4] = [
+        self.csv_files()
+            .into_iter()
+            .map(|(suffix, header, rows)| write(prefix.as_ref(), suffix, header, rows))
+            .collect()
+    }
+
+    /// The text of one of the files, by the suffix of its name.
+    pub(crate) fn csv(&self, suffix: &str) -> Option<Vec<u8>> {
+        let (_, header, rows) = self.csv_files().into_iter().find(|(name, ..)| *name == suffix)?;
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        std::iter::once(header).chain(rows).try_for_each(|row| writer.write_record(row)).ok()?;
+        writer.into_inner().ok()
+    }
+
+    fn csv_files(&self) -> [(&'static str, Row, Vec<Row>); 4] {
+        [
             ("_stats.csv", columns(&[&STATS, &PERCENTILE_COLUMNS]), self.stats_rows()),
             (
                 "_stats_history.csv",
@@ -72,8 +87,7 @@ impl Report {
             ),
             ("_failures.csv", columns(&[&FAILURES]), self.failure_rows()),
             ("_exceptions.csv", columns(&[&EXCEPTIONS]), Vec::new()),
-        ];
-        files.into_iter().map(|(suffix, header, rows)| write(prefix.as_ref(), suffix, header, rows)).collect()
+        ]
     }
 
     fn stats_rows(&self) -> Vec<Row> {

@@ -22,13 +22,13 @@ pub struct StepReport {
 
 impl StepReport {
     pub(crate) fn new(plan: &Checked, record: &StepRecord) -> Self {
-        let (users, mean_think_time) = match &plan.load {
-            Load::Closed { steps, think_time } => (steps[record.place].users, think_time.mean()),
-            Load::Open { .. } => (0, Duration::ZERO),
+        let mean_think_time = match &plan.load {
+            Load::Closed { think_time, .. } => think_time.mean(),
+            Load::Open { .. } => Duration::ZERO,
         };
         let statistics = record.statistics.clone();
         let doubt = lateness_doubt(&plan.limits, &statistics);
-        Self { users, held: record.held, mean_think_time, statistics, doubt }
+        Self { users: record.users, held: record.held, mean_think_time, statistics, doubt }
     }
 
     /// Returns the number of users.
