@@ -26,7 +26,7 @@ pub use health::{EndpointState, OutlierDetection, Probe, ProbeTarget};
 pub use proxy::{ForwardedFor, Proxy, ProxyFuture, ProxyRules};
 pub use retry::{
     DEFAULT_REPLAY_BYTES, ENDPOINT, Http, HttpMark, NOT_PROCESSED, PURE, RequestKind, RetryBudget, TRIES,
-    Tried,
+    Tried, TryTimeout,
 };
 pub use server::{BACKLOG, ConnectionCounts, ConnectionStats, ServerConfig, listen, serve};
 pub use status::{EndpointSnapshot, LatencySnapshot, Snapshot, StatusPaths, nginx_status, prometheus};

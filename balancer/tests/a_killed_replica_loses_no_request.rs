@@ -3,86 +3,23 @@
 
 mod replica;
 
-use std::{
-    io::{BufRead, BufReader},
-    net::SocketAddr,
-    process::{Child, Command, Stdio},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU16, AtomicU64},
-    },
-    time::Duration,
-};
+use std::sync::{Arc, atomic::AtomicBool};
 
 use martello_balancer::{Balancer, EndpointState};
-use replica::{Client, Running, closed_loop, eventually, serve, total};
+use replica::{
+    closed_loop, eventually,
+    process::{self, processes},
+    total,
+};
 
-const ROLE: &str = "MARTELLO_TEST_ROLE";
-const LISTENING: &str = "replica listening on ";
-
-/// A replica that can be killed as the operating system kills.
-struct Process {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Process {
-    /// Runs this test binary again, as a replica.
-    fn start() -> Self {
-        let mut child = Command::new(std::env::current_exe().expect("a test knows its own binary"))
-            .args(["--exact", "serves_when_it_is_told_to_be_a_replica", "--nocapture"])
-            .env(ROLE, "replica")
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the test binary can be started");
-        let output = BufReader::new(child.stdout.take().expect("its output is piped"));
-        let address = output
-            .lines()
-            .map_while(Result::ok)
-            .find_map(|line| line.split_once(LISTENING)?.1.trim().parse().ok())
-            .expect("the replica says where it listens");
-        Self { child, address }
-    }
-
-    fn kill(&mut self) {
-        self.child.kill().expect("the replica was running");
-        self.child.wait().expect("the replica ends");
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ended_before = self.child.kill();
-        let _ended_before = self.child.wait();
-    }
-}
-
-/// Not a test: what the processes above run.
+/// Not a test: what the processes below run.
 #[tokio::test]
 async fn serves_when_it_is_told_to_be_a_replica() {
-    if std::env::var_os(ROLE).is_none() {
-        return;
-    }
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    println!("\n{LISTENING}{}", listener.local_addr().unwrap());
-    let after = Duration::from_millis(2);
-    serve(listener, Arc::new(AtomicU64::new(0)), Arc::new(AtomicU16::new(200)), after).await;
-}
-
-async fn replicas(count: usize) -> (Vec<Process>, Running) {
-    let processes: Vec<Process> = (0..count).map(|_| Process::start()).collect();
-    let addresses = processes.iter().map(|process| process.address);
-    let running = Running::start(Balancer::builder().upstreams(addresses)).await;
-    // What is not known to be pure may not be repeated: let each replica say so once.
-    let mut client = Client::new(running.address);
-    for number in 0..count {
-        assert_eq!(client.post(number.to_string()).await.expect("it answers").status(), 200);
-    }
-    (processes, running)
+    process::serve_if_told().await;
 }
 
 async fn check_killing(killed: usize, clients: u64) {
-    let (mut processes, running) = replicas(3).await;
+    let (mut processes, running) = processes(3, Balancer::builder()).await;
     let status = running.status.clone();
     let stop = Arc::new(AtomicBool::new(false));
     let clients = closed_loop(running.address, clients, &stop);

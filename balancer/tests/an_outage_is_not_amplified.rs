@@ -20,7 +20,7 @@ async fn working() -> (Vec<Replica>, Running, Client) {
     let running = Running::over(&replicas).await;
     let mut client = Client::new(running.address);
     for number in 0..30 {
-        assert_eq!(client.post(number.to_string()).await.unwrap().status(), 200);
+        assert_eq!(client.post(number.to_string()).await.expect("it answers").status(), 200);
     }
     (replicas, running, client)
 }
@@ -30,12 +30,13 @@ fn attempts(running: &Running) -> u64 {
 }
 
 /// Returns the statuses that clients were told. Counted are attempts, also those that reached nobody.
+#[expect(clippy::print_stdout, reason = "the figures are quoted")]
 async fn check_outage(how: &str, fail: impl Fn(&mut Replica), sent: u64) -> BTreeSet<u16> {
     let (mut replicas, running, mut client) = working().await;
     replicas.iter_mut().for_each(fail);
     let (before, mut told) = (attempts(&running), BTreeSet::new());
     for number in 0..sent {
-        told.insert(client.post(number.to_string()).await.unwrap().status().as_u16());
+        told.insert(client.post(number.to_string()).await.expect("it answers").status().as_u16());
     }
     let made = attempts(&running) - before;
     println!("{how}: {sent} sent, {made} attempts: {:.3} times", made as f64 / sent as f64);

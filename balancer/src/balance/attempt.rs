@@ -93,6 +93,7 @@ impl<E, P: Policy> Attempt<E, P> {
         self.node.load.latency.record(took);
         self.node.forgive();
         self.set.bucket.deposit();
+        self.set.patience.learn(took);
         if self.node.out.load(Ordering::Relaxed) {
             self.set.readmit(self.node.id(), self.started, Evidence::Request);
         }

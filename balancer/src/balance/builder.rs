@@ -9,7 +9,7 @@ use super::{
 use crate::{
     health::{OutlierDetection, Recheck},
     policy::Policy,
-    retry::{RetryBudget, Tried},
+    retry::{RetryBudget, Tried, TryTimeout},
 };
 
 /// Attempts that one request may make: four by default, so that a request still gets through when two
@@ -30,6 +30,7 @@ impl Default for BalanceBuilder {
             recheck: Recheck::Trial,
             budget: RetryBudget::default(),
             max_tries: DEFAULT_MAX_TRIES,
+            try_timeout: TryTimeout::NEVER,
         };
         Self { protocol: Plain, config }
     }
@@ -61,6 +62,14 @@ impl<C> BalanceBuilder<C> {
     #[must_use]
     pub fn max_tries(mut self, tries: u32) -> Self {
         self.config.max_tries = tries.clamp(1, Tried::CAPACITY as u32);
+        self
+    }
+
+    /// Sets how long an attempt may take before a request that may be repeated is tried elsewhere.
+    /// [`TryTimeout::NEVER`] by default: only who runs on tokio, with its timer, can be told the time.
+    #[must_use]
+    pub fn try_timeout(mut self, limit: TryTimeout) -> Self {
+        self.config.try_timeout = limit;
         self
     }
 

@@ -6,6 +6,7 @@ use std::{
     pin::Pin,
     sync::atomic::Ordering,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use pin_project_lite::pin_project;
@@ -16,7 +17,7 @@ use super::{
     Balance, BalanceError, FailureKind, NoEndpoint, Outcome, Protocol, Repeat, Route, Verdict,
     attempt::Attempt,
 };
-use crate::{policy::Policy, retry::Tried};
+use crate::{h1::Alarm, policy::Policy, retry::Tried};
 
 /// Failures in a row after which an endpoint's lost connections are no longer put down to connections that it had
 /// closed while they were idle. Two: one such loss is common, several without an answer between them are not, and
@@ -48,6 +49,8 @@ struct Progress<E, P: Policy, C, M, Req> {
     tried: Tried,
     tries: u32,
     attempt: Option<Attempt<E, P>>,
+    /// Made when an attempt that may be given up has to be waited for.
+    alarm: Option<Alarm>,
 }
 
 pin_project! {
@@ -74,7 +77,8 @@ where
     ) -> Self {
         let mark = balance.protocol.mark(&request);
         let copy = if balance.set.max_tries > 1 { balance.protocol.copy(&request) } else { None };
-        let mut progress = Progress { balance, mark, copy, tried: Tried::default(), tries: 0, attempt: None };
+        let mut progress =
+            Progress { balance, mark, copy, tried: Tried::none(), tries: 0, attempt: None, alarm: None };
         let step = match picked {
             Err(error) => Step::Refused { error },
             Ok(attempt) => progress.begin(attempt, request),
@@ -92,6 +96,9 @@ impl<E, P: Policy, C, M, Req> Progress<E, P, C, M, Req> {
         self.tries += 1;
         let service = attempt.service().clone();
         self.attempt = Some(attempt);
+        if let Some(alarm) = &mut self.alarm {
+            alarm.clear();
+        }
         Step::Readying { service, request: Some(request) }
     }
 
@@ -142,6 +149,43 @@ where
         self.balance.protocol.judge(&self.mark, attempt.load(), result)
     }
 
+    /// Waits for the running attempt's answer no longer than it may be waited for: then the request goes
+    /// elsewhere, or if there is nowhere to go, waits on.
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Step<E, E::Future, Req>> {
+        let Some(limit) = self.limit() else { return Poll::Pending };
+        loop {
+            let alarm = self.alarm.get_or_insert_with(|| Alarm::new(limit));
+            alarm.set_if_clear(limit);
+            ready!(alarm.poll(cx));
+            alarm.clear();
+            if let Some(step) = self.give_up() {
+                return Poll::Ready(step);
+            }
+        }
+    }
+
+    fn limit(&self) -> Option<Duration> {
+        let limit = self.balance.set.patience.limit()?;
+        let endpoint = self.attempt.as_ref()?.load();
+        let may = self.copy.is_some() && self.balance.protocol.may_give_up(&self.mark, endpoint);
+        may.then_some(limit)
+    }
+
+    /// Gives the running attempt up, if there is another endpoint to ask.
+    fn give_up(&mut self) -> Option<Step<E, E::Future, Req>> {
+        let outcome = Outcome::Failure(FailureKind::Timeout);
+        let (next, request) = self.again(Verdict { outcome, repeat: Repeat::Elsewhere })?;
+        self.attempt.take().expect("only a running attempt is given up").finish(outcome);
+        Some(self.begin_again(next, request))
+    }
+
+    fn begin_again(&mut self, attempt: Attempt<E, P>, request: Req) -> Step<E, E::Future, Req> {
+        if self.tries + 1 < self.balance.set.max_tries {
+            self.copy = self.balance.protocol.copy(&request);
+        }
+        self.begin(attempt, request)
+    }
+
     /// Ends the running attempt: either the next one begins, or its result is the answer.
     fn settle(
         &mut self,
@@ -152,10 +196,7 @@ where
         let (name, in_flight) = attempt.finish(verdict.outcome);
         if let Some((attempt, request)) = self.again(verdict) {
             drop(in_flight);
-            if self.tries + 1 < self.balance.set.max_tries {
-                self.copy = self.balance.protocol.copy(&request);
-            }
-            return Ok(self.begin(attempt, request));
+            return Ok(self.begin_again(attempt, request));
         }
         let route = Route { endpoint: &name, tries: self.tries };
         Err(match result {
@@ -195,10 +236,14 @@ where
                         (Verdict { repeat: Repeat::Elsewhere, ..verdict }, result)
                     }
                 },
-                StepProjection::Calling { answer } => {
-                    let result = ready!(answer.poll(cx));
-                    (this.progress.judge(&result), result)
-                }
+                StepProjection::Calling { answer } => match answer.poll(cx) {
+                    Poll::Ready(result) => (this.progress.judge(&result), result),
+                    Poll::Pending => {
+                        let next = ready!(this.progress.poll_patience(cx));
+                        this.step.set(next);
+                        continue;
+                    }
+                },
             };
             match this.progress.settle(verdict, result) {
                 Ok(next) => this.step.set(next),

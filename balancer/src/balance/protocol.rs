@@ -17,6 +17,13 @@ pub trait Protocol<Req, Res, Err>: Clone + Send + Sync + 'static {
     /// Returns a copy of the request for another attempt, if there can be one.
     fn copy(&self, request: &Req) -> Option<Req>;
 
+    /// Returns whether a request that was sent to this endpoint, and is not answered in time, may be given up
+    /// there and asked elsewhere. By default it may not.
+    fn may_give_up(&self, mark: &Self::Mark, endpoint: &Load) -> bool {
+        let _ = (mark, endpoint);
+        false
+    }
+
     /// Judges how an attempt at an endpoint ended.
     fn judge(&self, mark: &Self::Mark, endpoint: &Load, result: &Result<Res, Err>) -> Verdict;
 
@@ -102,6 +109,10 @@ impl<Req: Clone, Res, Err> Protocol<Req, Res, Err> for Repeatable {
 
     fn copy(&self, request: &Req) -> Option<Req> {
         Some(request.clone())
+    }
+
+    fn may_give_up(&self, (): &(), _endpoint: &Load) -> bool {
+        true
     }
 
     fn judge(&self, (): &(), _endpoint: &Load, result: &Result<Res, Err>) -> Verdict {

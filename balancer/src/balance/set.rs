@@ -18,7 +18,7 @@ use crate::{
     FailureKind,
     health::{Condition, EndpointState, OutlierDetection, Recheck},
     policy::Policy,
-    retry::Bucket,
+    retry::{Bucket, Patience},
 };
 
 /// A healthy time this many times as long as the ejection before it lets the next one start from the
@@ -29,6 +29,7 @@ const PAROLE: u32 = 10;
 pub(crate) struct Set<E, P: Policy> {
     pub(crate) policy: P,
     pub(crate) bucket: Bucket,
+    pub(crate) patience: Patience,
     pub(crate) max_tries: u32,
     /// Told of every failed connection, for whoever can look up where the endpoints are now.
     pub(crate) lost_connection: Arc<Notify>,
@@ -61,6 +62,7 @@ pub(crate) struct SetConfig {
     pub(crate) recheck: Recheck,
     pub(crate) budget: crate::RetryBudget,
     pub(crate) max_tries: u32,
+    pub(crate) try_timeout: crate::TryTimeout,
 }
 
 impl<E, P: Policy> Set<E, P> {
@@ -69,6 +71,7 @@ impl<E, P: Policy> Set<E, P> {
         Self {
             policy,
             bucket: Bucket::new(config.budget),
+            patience: Patience::new(config.try_timeout),
             max_tries: config.max_tries,
             lost_connection: Arc::default(),
             budget_refusals: AtomicU64::new(0),
@@ -151,6 +154,7 @@ impl<E, P: Policy> Set<E, P> {
         let mut condition = Condition::new(EndpointState::Ejected, reason, now);
         if self.recheck.covers(kind) {
             condition.probe_at = Some(back_at);
+            condition.probe_leads_to_trial = !kind.is_certain();
         } else {
             condition.trial_at = Some(back_at);
         }
@@ -167,6 +171,15 @@ impl<E, P: Policy> Set<E, P> {
         let mut members = self.lock();
         let Some(reason) = why_readmit(&members.list, id, from, evidence) else { return };
         let Some(member) = find(&mut members.list, id) else { return };
+        if evidence == Evidence::Probe && member.condition.probe_leads_to_trial {
+            let now = Instant::now();
+            let reason = format!("its probe succeeds, a request decides; {}", member.condition.reason);
+            let mut condition = Condition::new(EndpointState::Ejected, reason, member.condition.since);
+            condition.trial_at = Some(now);
+            self.change(member, condition);
+            self.publish(&members);
+            return;
+        }
         member.node.forgive();
         self.change(member, Condition::new(EndpointState::Ready, reason, Instant::now()));
         self.publish(&members);
@@ -281,6 +294,9 @@ fn why_readmit<E>(list: &[Member<E>], id: u64, from: Instant, evidence: Evidence
         // Its probe sees what a request may not, and would take it out again at once.
         (Evidence::Request, EndpointState::Unhealthy) => None,
         (Evidence::Request, _) => Some("answered a request"),
+        // A request decides, and a healthy probe is what it may be given for.
+        (Evidence::Probe, EndpointState::OnTrial) => None,
+        (Evidence::Probe, EndpointState::Ejected) if member.condition.trial_at.is_some() => None,
         (Evidence::Probe, _) => Some("its probe succeeds"),
     }
 }

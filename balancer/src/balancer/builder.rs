@@ -8,7 +8,7 @@ use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 use super::{Balancer, HttpBalance, Replicas, Upstream, listener::listen};
 use crate::{
     Balance, ConnectionStats, EndpointConfig, Error, Http, OutlierDetection, Probe, ProxyRules, RetryBudget,
-    ServerConfig, StatusPaths,
+    ServerConfig, StatusPaths, TryTimeout,
     discovery::{Discover, Dns, Fixed, follow_from},
     health::Prober,
     policy::PolicyKind,
@@ -24,6 +24,7 @@ pub struct BalancerBuilder {
     outliers: OutlierDetection,
     budget: RetryBudget,
     max_tries: u32,
+    try_timeout: TryTimeout,
     http: Http,
     paths: StatusPaths,
     endpoint: EndpointConfig,
@@ -41,6 +42,7 @@ impl Default for BalancerBuilder {
             outliers: OutlierDetection::default(),
             budget: RetryBudget::default(),
             max_tries: crate::DEFAULT_MAX_TRIES,
+            try_timeout: TryTimeout::default(),
             http: Http::default(),
             paths: StatusPaths::default(),
             endpoint: EndpointConfig::default(),
@@ -114,6 +116,13 @@ impl BalancerBuilder {
     #[must_use]
     pub fn max_tries(mut self, tries: u32) -> Self {
         self.max_tries = tries;
+        self
+    }
+
+    /// Sets how long an attempt may take before a request that may be repeated is tried elsewhere.
+    #[must_use]
+    pub fn try_timeout(mut self, limit: TryTimeout) -> Self {
+        self.try_timeout = limit;
         self
     }
 
@@ -204,6 +213,7 @@ impl BalancerBuilder {
             .outlier_detection(self.outliers)
             .retry_budget(self.budget)
             .max_tries(self.max_tries)
+            .try_timeout(self.try_timeout)
             .recheck(self.probe.recheck())
             .build(self.policy, std::iter::empty::<(String, _)>())
     }

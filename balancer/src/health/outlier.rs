@@ -26,6 +26,9 @@ pub struct OutlierDetection {
     /// restart, and after two nobody is there. Nothing is lost with them, since a request that could
     /// not be sent goes elsewhere.
     pub consecutive_connect_failures: NonZeroU32,
+    /// Failures in a row, the last of which was that no answer came in time, that eject. Three by default: each
+    /// of them kept somebody waiting, so there should not be many; one or two may be a pause.
+    pub consecutive_timeouts: NonZeroU32,
     /// How long the first ejection lasts; each further one in a row lasts twice as long. One second by
     /// default: a replica that restarts is missed for no longer than it takes to start.
     pub base_ejection: Duration,
@@ -44,6 +47,7 @@ impl Default for OutlierDetection {
         Self {
             consecutive_failures: NonZeroU32::MIN.saturating_add(4),
             consecutive_connect_failures: NonZeroU32::MIN.saturating_add(1),
+            consecutive_timeouts: NonZeroU32::MIN.saturating_add(2),
             base_ejection: Duration::from_secs(1),
             max_ejection: Duration::from_secs(30),
             ceiling_percent: 50,
@@ -57,6 +61,7 @@ impl OutlierDetection {
         Self {
             consecutive_failures: NonZeroU32::MAX,
             consecutive_connect_failures: NonZeroU32::MAX,
+            consecutive_timeouts: NonZeroU32::MAX,
             ..Self::default()
         }
     }
@@ -73,6 +78,7 @@ impl OutlierDetection {
         match kind {
             FailureKind::Leaving => true,
             FailureKind::Connect => in_a_row >= self.consecutive_connect_failures.get(),
+            FailureKind::Timeout => in_a_row >= self.consecutive_timeouts.get(),
             _ => in_a_row >= self.consecutive_failures.get(),
         }
     }
@@ -109,6 +115,8 @@ mod tests {
         assert!(outliers.is_too_many(2, FailureKind::Connect));
         assert!(!outliers.is_too_many(4, FailureKind::Status));
         assert!(outliers.is_too_many(5, FailureKind::Status));
+        assert!(!outliers.is_too_many(2, FailureKind::Timeout));
+        assert!(outliers.is_too_many(3, FailureKind::Timeout));
         assert!(outliers.is_too_many(1, FailureKind::Leaving));
         assert!(!OutlierDetection::never().is_too_many(1_000_000, FailureKind::Reset));
     }

@@ -54,11 +54,20 @@ pub(crate) struct Condition {
     pub(crate) trial_at: Option<Instant>,
     /// When an ejected endpoint may be probed back.
     pub(crate) probe_at: Option<Instant>,
+    /// Whether a probe that succeeds is not enough: requests failed where it would not have.
+    pub(crate) probe_leads_to_trial: bool,
 }
 
 impl Condition {
     pub(crate) fn new(state: EndpointState, reason: impl Into<Cow<'static, str>>, now: Instant) -> Self {
-        Self { state, reason: reason.into(), since: now, trial_at: None, probe_at: None }
+        Self {
+            state,
+            reason: reason.into(),
+            since: now,
+            trial_at: None,
+            probe_at: None,
+            probe_leads_to_trial: false,
+        }
     }
 
     /// Returns whether the endpoint could be used if there were no better one.

@@ -51,6 +51,12 @@ pub struct HttpMark {
     harmless: bool,
 }
 
+impl HttpMark {
+    fn may_repeat_at(&self, endpoint: &Load) -> bool {
+        self.harmless || endpoint.is_pure(self.kind)
+    }
+}
+
 impl Default for Http {
     fn default() -> Self {
         let settings =
@@ -109,6 +115,10 @@ impl Protocol<Request<Body>, Response<Body>, Error> for Http {
         Some(copy)
     }
 
+    fn may_give_up(&self, mark: &HttpMark, endpoint: &Load) -> bool {
+        mark.may_repeat_at(endpoint)
+    }
+
     fn judge(&self, mark: &HttpMark, endpoint: &Load, result: &Result<Response<Body>, Error>) -> Verdict {
         match result {
             Ok(response) => judge_answer(mark, endpoint, response),
@@ -143,7 +153,7 @@ fn judge_answer(mark: &HttpMark, endpoint: &Load, response: &Response<Body>) -> 
     if !is_failure(response.status()) {
         return Verdict { outcome: Outcome::Success, repeat: Repeat::Never };
     }
-    let repeat = if mark.harmless || endpoint.is_pure(mark.kind) { Repeat::Elsewhere } else { Repeat::Never };
+    let repeat = if mark.may_repeat_at(endpoint) { Repeat::Elsewhere } else { Repeat::Never };
     Verdict { outcome: Outcome::Failure(FailureKind::Status), repeat }
 }
 
@@ -183,7 +193,7 @@ fn judge_error(mark: &HttpMark, endpoint: &Load, error: &Error) -> Verdict {
         ErrorKind::UpstreamProtocol => Outcome::Failure(FailureKind::Protocol),
         _ => Outcome::Failure(FailureKind::Error),
     };
-    let safe = error.is_retryable() || mark.harmless || endpoint.is_pure(mark.kind);
+    let safe = error.is_retryable() || mark.may_repeat_at(endpoint);
     let repeat = match (safe, stale) {
         (false, _) => Repeat::Never,
         (true, true) => Repeat::Anywhere,

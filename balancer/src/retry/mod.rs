@@ -5,11 +5,13 @@ mod counted;
 mod declared;
 mod http;
 mod tried;
+mod try_timeout;
 
-pub(crate) use self::{budget::Bucket, declared::Declared};
+pub(crate) use self::{budget::Bucket, declared::Declared, try_timeout::Patience};
 pub use self::{
     budget::RetryBudget,
     declared::RequestKind,
     http::{DEFAULT_REPLAY_BYTES, ENDPOINT, Http, HttpMark, NOT_PROCESSED, PURE, TRIES},
     tried::Tried,
+    try_timeout::TryTimeout,
 };

@@ -1,6 +1,8 @@
 //! Toy replicas and clients over loopback sockets.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod process;
+
 use std::{
     net::SocketAddr,
     sync::{
@@ -25,8 +27,9 @@ use tokio::{
     task::JoinSet,
 };
 
-/// In place of a status: no answer at all.
+/// In place of a status: the end of the connection, or to anything but a GET no answer at all.
 const RESET: u16 = 0;
+const SILENT: u16 = 1;
 
 /// A replica in this process that echoes the body of every request, with a status that may be changed.
 #[derive(Debug)]
@@ -34,6 +37,7 @@ pub(crate) struct Replica {
     pub(crate) address: SocketAddr,
     pub(crate) reached: Arc<AtomicU64>,
     status: Arc<AtomicU16>,
+    delay: Arc<AtomicU64>,
     runtime: Option<tokio::runtime::Runtime>,
 }
 
@@ -54,21 +58,32 @@ impl Replica {
             .enable_all()
             .build()
             .expect("a runtime starts");
-        let (count, answer) = (Arc::clone(&reached), Arc::clone(&status));
+        let delay = Arc::new(AtomicU64::new(0));
+        let (count, answer, after) = (Arc::clone(&reached), Arc::clone(&status), Arc::clone(&delay));
         runtime.spawn(async move {
             let listener = TcpListener::from_std(listener).expect("the runtime takes a listener");
-            serve(listener, count, answer, Duration::ZERO).await;
+            serve(listener, count, answer, after).await;
         });
-        Self { address, reached, status, runtime: Some(runtime) }
+        Self { address, reached, status, delay, runtime: Some(runtime) }
     }
 
     pub(crate) fn answer_with(&self, status: u16) {
         self.status.store(status, Ordering::SeqCst);
     }
 
+    /// Answers after this time.
+    pub(crate) fn answer_slowly(&self, after: Duration) {
+        self.delay.store(after.as_millis() as u64, Ordering::SeqCst);
+    }
+
     /// Takes every request and closes its connection without an answer.
     pub(crate) fn reset(&self) {
         self.answer_with(RESET);
+    }
+
+    /// Takes every request, and answers none but the `GET`s of a probe.
+    pub(crate) fn fall_silent(&self) {
+        self.answer_with(SILENT);
     }
 
     pub(crate) fn reached(&self) -> u64 {
@@ -91,20 +106,21 @@ impl Drop for Replica {
     }
 }
 
-/// Echoes the body of every request, counted when its head has come, after some time, and declares itself
+/// Echoes the body of every request, counted when its head has come, after some milliseconds, and declares itself
 /// to be a pure function.
 pub(crate) async fn serve(
     listener: TcpListener,
     reached: Arc<AtomicU64>,
     status: Arc<AtomicU16>,
-    after: Duration,
+    after: Arc<AtomicU64>,
 ) {
     while let Ok((stream, _)) = listener.accept().await {
         stream.set_nodelay(true).expect("the socket is open");
-        let (reached, status) = (Arc::clone(&reached), Arc::clone(&status));
+        let (reached, status, after) = (Arc::clone(&reached), Arc::clone(&status), Arc::clone(&after));
         tokio::spawn(async move {
             let answer = service_fn(move |request: Request<Incoming>| {
                 reached.fetch_add(1, Ordering::SeqCst);
+                let after = Duration::from_millis(after.load(Ordering::SeqCst));
                 echo(request, status.load(Ordering::SeqCst), after)
             });
             // A connection that breaks is part of what is tested.
@@ -123,6 +139,10 @@ async fn echo(
     if status == RESET {
         return Err(std::io::ErrorKind::ConnectionReset.into());
     }
+    if status == SILENT && request.method() != http::Method::GET {
+        std::future::pending::<()>().await;
+    }
+    let status = if status == SILENT { 200 } else { status };
     let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
     tokio::time::sleep(after).await;
     let mut response = Response::new(Full::new(body));
@@ -224,6 +244,8 @@ pub(crate) async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
 pub(crate) struct Tally {
     pub(crate) answered: u64,
     pub(crate) failures: Vec<String>,
+    /// The longest that any answer took.
+    pub(crate) slowest: Duration,
 }
 
 /// Lets clients ask one request after the other until told to stop; each answer must be the echo of its
@@ -243,7 +265,10 @@ pub(crate) fn closed_loop(
                     break;
                 }
                 let body = format!("{client}/{number}");
-                match connection.post(body.clone()).await {
+                let began = std::time::Instant::now();
+                let answer = connection.post(body.clone()).await;
+                tally.slowest = tally.slowest.max(began.elapsed());
+                match answer {
                     Ok(answer) if answer.status() == 200 && answer.body() == body.as_bytes() => {
                         tally.answered += 1
                     }
@@ -266,6 +291,7 @@ pub(crate) async fn total(mut running: JoinSet<Tally>) -> Tally {
         let tally = tally.expect("no client panics");
         total.answered += tally.answered;
         total.failures.extend(tally.failures);
+        total.slowest = total.slowest.max(tally.slowest);
     }
     total
 }

@@ -1,0 +1,119 @@
+//! A replica that is frozen, and one that takes requests and never answers: no request fails, none waits long, the
+//! others go on, and it has its share again once it is back.
+
+mod replica;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use martello_balancer::{Balancer, EndpointState, OutlierDetection, Probe, TryTimeout};
+use replica::{
+    Client, Replica, Running, closed_loop, eventually,
+    process::{self, processes},
+    total,
+};
+
+/// One attempt that is given up, and the rest for a machine that has other things to do: a tenth of what the
+/// answer would wait for without that.
+const BOUND: Duration = Duration::from_secs(3);
+
+/// Not a test: what the processes below run.
+#[tokio::test]
+async fn serves_when_it_is_told_to_be_a_replica() {
+    process::serve_if_told().await;
+}
+
+fn requests(running: &Running) -> u64 {
+    running.status.snapshot().endpoints.iter().map(|endpoint| endpoint.requests).sum()
+}
+
+fn state(running: &Running, name: &str) -> EndpointState {
+    running.status.snapshot().endpoint(name).expect("it is a member").state
+}
+
+#[expect(clippy::print_stdout, reason = "the figures are quoted")]
+async fn check_freezing(clients: u64) {
+    let (processes, running) = processes(3, Balancer::builder()).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let load = closed_loop(running.address, clients, &stop);
+    eventually("the load runs", || requests(&running) > 1_000).await;
+    let name = processes[0].address.to_string();
+    processes[0].freeze();
+    eventually("it is ejected", || state(&running, &name) == EndpointState::Ejected).await;
+    let after = requests(&running);
+    eventually("the load goes on", || requests(&running) > after + 1_000).await;
+    processes[0].thaw();
+    eventually("it is back", || state(&running, &name) == EndpointState::Ready).await;
+    stop.store(true, Ordering::Relaxed);
+    let tally = total(load).await;
+    println!("{clients} clients: {} answered, the slowest after {:?}", tally.answered, tally.slowest);
+    assert_eq!(tally.failures, Vec::<String>::new(), "of {} requests", tally.answered);
+    assert!(tally.slowest < BOUND, "{:?}", tally.slowest);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frozen_replica_fails_no_request_and_returns_when_it_goes_on() {
+    check_freezing(64).await;
+    check_freezing(256).await;
+}
+
+/// How many requests are answered within five seconds.
+async fn answered_in_five_seconds(address: std::net::SocketAddr, clients: u64) -> replica::Tally {
+    let stop = Arc::new(AtomicBool::new(false));
+    let load = closed_loop(address, clients, &stop);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    stop.store(true, Ordering::Relaxed);
+    total(load).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_silent_replica_whose_probe_succeeds_costs_no_request_and_little_time() {
+    let replicas: Vec<Replica> = (0..3).map(|_| Replica::start()).collect();
+    let builder = || Balancer::builder().probe(Probe::http("/health").unwrap());
+    let addresses = || replicas.iter().map(|replica| replica.address);
+    let others = Running::start(builder().upstreams(addresses().skip(1))).await;
+    let all = Running::start(builder().upstreams(addresses())).await;
+    let mut client = Client::new(all.address);
+    for number in 0..6 {
+        assert_eq!(client.post(number.to_string()).await.unwrap().status(), 200);
+    }
+    replicas[0].fall_silent();
+    let with_it = answered_in_five_seconds(all.address, 64).await;
+    let without_it = answered_in_five_seconds(others.address, 64).await;
+    let share = with_it.answered as f64 / without_it.answered as f64;
+    println!("{:.2} of the throughput without it, the slowest after {:?}", share, with_it.slowest);
+    assert!(share > 0.75, "{share}");
+    assert_eq!(with_it.failures, Vec::<String>::new());
+    assert!(with_it.slowest < BOUND, "{:?}", with_it.slowest);
+    let ejections = all.status.snapshot().endpoint(&replicas[0].address.to_string()).unwrap().ejections;
+    assert!(ejections >= 1 && replicas[0].reached() < 200, "{ejections}, {}", replicas[0].reached());
+    all.stop().await;
+    others.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_may_not_be_repeated_is_waited_for() {
+    let replicas = [Replica::start(), Replica::start()];
+    replicas[0].answer_slowly(Duration::from_millis(300));
+    let hasty = TryTimeout { floor: Duration::from_millis(50), multiple: 1 };
+    let mut outliers = OutlierDetection::never();
+    outliers.consecutive_timeouts = std::num::NonZeroU32::MIN;
+    let builder = Balancer::builder().try_timeout(hasty).outlier_detection(outliers);
+    let running = Running::start(builder.upstreams(replicas.iter().map(|replica| replica.address))).await;
+    let mut client = Client::new(running.address);
+    // Its first answer, which is late, is what declares the path pure: before it, nobody knows.
+    for number in 0..2 {
+        assert_eq!(client.post(number.to_string()).await.unwrap().status(), 200);
+    }
+    let snapshot = running.status.snapshot();
+    assert_eq!(snapshot.endpoints.iter().map(|endpoint| endpoint.retries).sum::<u64>(), 0);
+    assert_eq!(snapshot.endpoints.iter().map(|endpoint| endpoint.failures).sum::<u64>(), 0);
+    assert_eq!([replicas[0].reached(), replicas[1].reached()], [1, 1]);
+    running.stop().await;
+}
