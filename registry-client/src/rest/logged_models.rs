@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::client::{MlflowClient, Nothing, api};
 use super::message::{Pair, pairs, tags};
-use super::tracking::next;
+use super::page::next;
 use crate::http::Safety;
 use crate::{ErrorKind, Page, PageToken, Result, Run, Tags};
 

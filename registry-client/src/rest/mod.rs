@@ -4,13 +4,19 @@
 //! the logged models that MLflow has since version 3. What a server does once is not done twice: a creation whose answer was
 //! lost is looked up before it is repeated.
 
+mod answer;
+mod batch;
+mod change;
 mod client;
 mod create;
 mod filter;
 mod logged_models;
+mod making;
 mod message;
 mod models;
 mod options;
+mod page;
+mod search;
 mod tracking;
 
 pub use crate::http::{Credentials, HttpOptions, ServerAnswer, TlsOptions, Trust};

@@ -1,16 +1,16 @@
 //! Registered models, versions, stages and aliases.
 
 use http::Method;
-use serde::Deserialize;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
-use super::client::{MlflowClient, Nothing, api};
+use super::answer::{DownloadUri, ManyModels, ManyVersions, OneModel, OneVersion, versions};
+use super::change::gone;
+use super::client::{MlflowClient, api};
 use super::create::exactly_once;
 use super::filter::filter;
-use super::message::{ModelMessage, VersionMessage, pairs};
-use super::tracking::{absent, next};
+use super::page::{absent, next};
 use crate::embedded::validate;
-use crate::http::{Safety, Target};
+use crate::http::Target;
 use crate::{
     AliasName, BoxFuture, Error, ExistingVersions, ModelField, ModelName, ModelRegistry, ModelVersion,
     NewModel, NewVersion, Page, PageToken, Promotion, Query, REQUEST_ID_TAG, RegisteredModel, Result, Stage,
@@ -20,35 +20,6 @@ use crate::{
 /// The server's own caps on a page.
 const MAX_MODELS_PAGE: u32 = 1_000;
 const MAX_VERSIONS_PAGE: u32 = 200_000;
-
-#[derive(Deserialize)]
-struct OneModel {
-    registered_model: ModelMessage,
-}
-
-#[derive(Deserialize)]
-struct ManyModels {
-    #[serde(default)]
-    registered_models: Vec<ModelMessage>,
-    next_page_token: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct OneVersion {
-    model_version: VersionMessage,
-}
-
-#[derive(Deserialize)]
-struct ManyVersions {
-    #[serde(default)]
-    model_versions: Vec<VersionMessage>,
-    next_page_token: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct DownloadUri {
-    artifact_uri: String,
-}
 
 impl ModelRegistry for MlflowClient {
     fn create_model(&self, new: NewModel) -> BoxFuture<'_, Result<RegisteredModel>> {
@@ -288,43 +259,6 @@ impl ModelRegistry for MlflowClient {
 }
 
 impl MlflowClient {
-    async fn post_model(&self, new: &NewModel) -> Result<RegisteredModel> {
-        let body = json!({"name": new.name, "description": new.description, "tags": pairs(&new.tags)});
-        let doing = format!("register model {:?}", new.name);
-        let made: OneModel = self.post_once(doing, "registered-models/create", &body).await?;
-        made.registered_model.try_into()
-    }
-
-    /// Finds a model that looks as if this request had made it.
-    async fn find_made_model(&self, new: &NewModel) -> Result<Option<RegisteredModel>> {
-        let found = absent(self.get_model(&new.name).await)?;
-        Ok(found.filter(|found| {
-            found.tags == new.tags
-                && found.description.as_deref().unwrap_or("") == new.description.as_deref().unwrap_or("")
-        }))
-    }
-
-    async fn post_version(&self, new: &NewVersion) -> Result<ModelVersion> {
-        let body = json!({
-            "name": new.name,
-            "source": new.source,
-            "run_id": new.run_id,
-            "description": new.description,
-            "tags": pairs(&new.tags),
-        });
-        let doing = format!("register a version of model {:?}", new.name);
-        let made: OneVersion = self.post_once(doing, "model-versions/create", &body).await?;
-        made.model_version.try_into()
-    }
-
-    /// Finds the first version that a request made: the oldest, should two attempts both have made one after all.
-    async fn find_made_version(&self, name: &str, request_id: &str) -> Result<Option<ModelVersion>> {
-        let query = Query::new()
-            .equals(VersionField::Name, name)
-            .equals(VersionField::Tag(REQUEST_ID_TAG.to_owned()), request_id);
-        Ok(self.search_versions(&query).await?.items.pop())
-    }
-
     /// Looks for other versions in a stage that should now hold one: the server archives in several steps, so two promotions
     /// at once can both stay. Archiving here as well could leave the stage empty, so it is only reported.
     async fn warn_of_company(&self, name: &str, version: u32, stage: Stage) {
@@ -340,27 +274,6 @@ impl MlflowClient {
             tracing::warn!(model = name, version, %stage, ?others, "other versions are in the stage as well: promote again");
         }
     }
-
-    async fn tag(&self, kind: &str, mut of: Json, key: &str, value: Option<&str>) -> Result<()> {
-        of["key"] = key.into();
-        let doing = format!("tag {kind} with {key:?}");
-        let Some(value) = value else {
-            return self.change(doing, Method::DELETE, &format!("{kind}/delete-tag"), of).await;
-        };
-        validate::tag(key, value)?;
-        of["value"] = value.into();
-        self.change(doing, Method::POST, &format!("{kind}/set-tag"), of).await
-    }
-
-    async fn change(&self, doing: String, method: Method, path: &str, body: Json) -> Result<()> {
-        let _: Nothing = self.send(doing, method, path, &body, Safety::Repeatable).await?;
-        Ok(())
-    }
-
-    async fn change_once(&self, doing: String, path: &str, body: Json) -> Result<()> {
-        let _: Nothing = self.send(doing, Method::DELETE, path, &body, Safety::Once).await?;
-        Ok(())
-    }
 }
 
 fn searched<F>(path: &str, query: &Query<F>, max_page: u32, filter: &str) -> Target {
@@ -368,13 +281,4 @@ fn searched<F>(path: &str, query: &Query<F>, max_page: u32, filter: &str) -> Tar
         .query_if("filter", Some(filter).filter(|filter| !filter.is_empty()))
         .query("max_results", &query.page_size.clamp(1, max_page).to_string())
         .query_if("page_token", query.page.as_ref().map(PageToken::as_str))
-}
-
-fn versions(answer: ManyVersions) -> Result<Vec<ModelVersion>> {
-    answer.model_versions.into_iter().map(ModelVersion::try_from).collect()
-}
-
-/// A deletion whose outcome was unknown is done when the thing is gone.
-fn gone<T>(found: &Option<T>) -> Option<()> {
-    found.is_none().then_some(())
 }

@@ -1,32 +1,22 @@
 //! Experiments and runs.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::batch::pieces;
 use super::client::{MlflowClient, Nothing, api};
 use super::create::exactly_once;
-use super::filter::filter;
-use super::message::{ExperimentMessage, MetricMessage, Pair, RunMessage, pairs};
+use super::message::{ExperimentMessage, MetricMessage, RunMessage, pairs};
+use super::page::{absent, next};
 use crate::embedded::validate;
 use crate::{
-    BoxFuture, Comparison, Experiment, Metric, NewExperiment, NewRun, Page, PageToken, Query, REQUEST_ID_TAG,
-    Result, Run, RunBatch, RunField, RunStatus, Tags, Timestamp, TrackingStore, Value,
+    BoxFuture, Experiment, Metric, NewExperiment, NewRun, Page, PageToken, Query, REQUEST_ID_TAG, Result,
+    Run, RunBatch, RunField, RunStatus, Timestamp, TrackingStore,
 };
-
-/// The server's own cap on a page of runs.
-const MAX_RUNS_PAGE: u32 = 50_000;
-
-/// How many experiments are asked for at a time.
-const EXPERIMENTS_PAGE: u32 = 1_000;
 
 /// How many values of a metric are asked for at a time: the server's own cap on a page of them.
 const HISTORY_PAGE: &str = "25000";
-
-/// The server refuses more parameters, more tags, more metrics or more entries in one batch.
-const MAX_PARAMS: usize = 100;
-const MAX_TAGS: usize = 100;
-const MAX_ENTRIES: usize = 1_000;
 
 #[derive(Deserialize)]
 struct ExperimentId {
@@ -39,22 +29,8 @@ struct OneExperiment {
 }
 
 #[derive(Deserialize)]
-struct ManyExperiments {
-    #[serde(default)]
-    experiments: Vec<ExperimentMessage>,
-    next_page_token: Option<String>,
-}
-
-#[derive(Deserialize)]
 struct OneRun {
     run: RunMessage,
-}
-
-#[derive(Deserialize)]
-struct ManyRuns {
-    #[serde(default)]
-    runs: Vec<RunMessage>,
-    next_page_token: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -62,15 +38,6 @@ struct History {
     #[serde(default)]
     metrics: Vec<MetricMessage>,
     next_page_token: Option<String>,
-}
-
-/// One call's worth of a batch.
-#[derive(Default, Serialize)]
-struct Batch<'a> {
-    run_id: &'a str,
-    metrics: Vec<MetricMessage>,
-    params: Vec<Pair>,
-    tags: Vec<Pair>,
 }
 
 impl TrackingStore for MlflowClient {
@@ -125,21 +92,7 @@ impl TrackingStore for MlflowClient {
     }
 
     fn search_runs<'a>(&'a self, query: &'a Query<RunField>) -> BoxFuture<'a, Result<Page<Run>>> {
-        Box::pin(async move {
-            let (experiment_ids, conditions) = self.split_by_experiment(query).await?;
-            let body = json!({
-                "experiment_ids": experiment_ids,
-                "filter": filter(conditions)?,
-                "run_view_type": "ACTIVE_ONLY",
-                "max_results": query.page_size.clamp(1, MAX_RUNS_PAGE),
-                "order_by": ["attributes.start_time DESC"],
-                "page_token": query.page.as_ref().map(PageToken::as_str),
-            });
-            let answer: ManyRuns = self.post("search runs", "runs/search", &body).await?;
-            let found: Result<Vec<Run>> = answer.runs.into_iter().map(Run::try_from).collect();
-            let items = found?.into_iter().filter(|run| !compares_no_number(run, query)).collect();
-            Ok(Page { items, next: next(answer.next_page_token) })
-        })
+        Box::pin(self.find_runs(query))
     }
 
     fn log_batch<'a>(&'a self, run_id: &'a str, batch: RunBatch) -> BoxFuture<'a, Result<()>> {
@@ -246,131 +199,5 @@ impl MlflowClient {
             .equals(RunField::ExperimentId, experiment_id)
             .equals(RunField::Tag(REQUEST_ID_TAG.to_owned()), request_id);
         Ok(self.search_runs(&query).await?.items.pop())
-    }
-
-    /// Takes the experiments out of the conditions: MLflow searches runs in a list of experiments, all of them if none is named.
-    async fn split_by_experiment<'q>(
-        &self,
-        query: &'q Query<RunField>,
-    ) -> Result<(Vec<String>, Vec<&'q crate::Condition<RunField>>)> {
-        let mut named: Option<Vec<String>> = None;
-        let mut others = Vec::new();
-        for condition in &query.conditions {
-            match (&condition.field, condition.comparison, &condition.value) {
-                (RunField::ExperimentId, Comparison::Equal, Value::Text(id)) => match &mut named {
-                    Some(ids) => ids.retain(|named| named == id),
-                    None => named = Some(vec![id.clone()]),
-                },
-                _ => others.push(condition),
-            }
-        }
-        let ids = match named {
-            Some(ids) => ids,
-            None => self.experiment_ids().await?,
-        };
-        Ok((ids, others))
-    }
-
-    async fn experiment_ids(&self) -> Result<Vec<String>> {
-        let mut ids = Vec::new();
-        let mut page: Option<PageToken> = None;
-        loop {
-            let body = json!({
-                "max_results": EXPERIMENTS_PAGE,
-                "view_type": "ALL",
-                "page_token": page.as_ref().map(PageToken::as_str),
-            });
-            let answer: ManyExperiments = self.post("list experiments", "experiments/search", &body).await?;
-            ids.extend(answer.experiments.into_iter().map(|message| Experiment::from(message).experiment_id));
-            page = next(answer.next_page_token);
-            if page.is_none() {
-                return Ok(ids);
-            }
-        }
-    }
-}
-
-/// Returns `None` for what does not exist.
-pub(super) fn absent<T>(found: Result<T>) -> Result<Option<T>> {
-    match found {
-        Ok(found) => Ok(Some(found)),
-        Err(error) if error.is_not_found() => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-pub(super) fn next(token: Option<String>) -> Option<PageToken> {
-    token.filter(|token| !token.is_empty()).map(PageToken::new)
-}
-
-/// Cuts a batch into what the server takes at once; nearly every batch is one piece. Parameters and tags, of which the server
-/// may refuse one, come first.
-fn pieces<'a>(run_id: &'a str, batch: &RunBatch) -> Vec<Batch<'a>> {
-    let mut pieces = Vec::new();
-    let (mut params, mut tags) = (chunks(&batch.params, MAX_PARAMS), chunks(&batch.tags, MAX_TAGS));
-    let mut metrics = batch.metrics.iter();
-    loop {
-        let mut piece = Batch { run_id, ..Batch::default() };
-        piece.params = params.next().unwrap_or_default();
-        piece.tags = tags.next().unwrap_or_default();
-        let room = MAX_ENTRIES - piece.params.len() - piece.tags.len();
-        piece.metrics = metrics.by_ref().take(room).map(MetricMessage::from).collect();
-        if piece.params.is_empty() && piece.tags.is_empty() && piece.metrics.is_empty() && !pieces.is_empty()
-        {
-            return pieces;
-        }
-        pieces.push(piece);
-    }
-}
-
-/// MLflow 2.14 takes a NaN for a 0 when it compares.
-fn compares_no_number(run: &Run, query: &Query<RunField>) -> bool {
-    query.conditions.iter().any(|condition| match &condition.field {
-        RunField::Metric(key) => run.metrics.get(key).is_some_and(|value| value.is_nan()),
-        _ => false,
-    })
-}
-
-fn chunks(entries: &Tags, size: usize) -> std::vec::IntoIter<Vec<Pair>> {
-    let all = pairs(entries);
-    let mut chunks: Vec<Vec<Pair>> = Vec::new();
-    for pair in all {
-        match chunks.last_mut() {
-            Some(last) if last.len() < size => last.push(pair),
-            _ => chunks.push(vec![pair]),
-        }
-    }
-    chunks.into_iter()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_batch_is_cut_into_what_the_server_takes_and_nothing_is_lost() {
-        let mut batch = RunBatch::new();
-        for at in 0..250 {
-            batch = batch.param(format!("p{at:03}"), at).tag(format!("t{at:03}"), "x");
-        }
-        for at in 0..2_500 {
-            batch = batch.metric(format!("m{at}"), f64::from(at));
-        }
-        let cut = pieces("r", &batch);
-        assert!(cut.iter().all(|piece| piece.params.len() <= MAX_PARAMS && piece.tags.len() <= MAX_TAGS));
-        assert!(
-            cut.iter()
-                .all(|piece| piece.params.len() + piece.tags.len() + piece.metrics.len() <= MAX_ENTRIES)
-        );
-        let total = |count: fn(&Batch<'_>) -> usize| cut.iter().map(count).sum::<usize>();
-        assert_eq!(
-            (total(|it| it.params.len()), total(|it| it.tags.len()), total(|it| it.metrics.len())),
-            (250, 250, 2_500)
-        );
-    }
-
-    #[test]
-    fn an_empty_batch_still_asks_whether_the_run_can_be_written() {
-        assert_eq!(pieces("r", &RunBatch::new()).len(), 1);
     }
 }
