@@ -33,6 +33,9 @@ pub struct Limits {
     pub body_bytes: usize,
     /// From the head of a request to the end of its body, else 408. 30 s, as the replaced system's read timeout.
     pub body_read: Duration,
+    /// From the head of a request for a prediction to its answer, else 504; a caller may ask for less. 60 s: the 30 s in
+    /// which a body may come, and the 30 s after which the replaced system's proxy gave an answer up.
+    pub answer: Duration,
     /// Predictions in flight at once, from the head of a request to its answer; more are shed with 503. As many as
     /// [`connections`](Self::connections) by default, so that nothing is shed unless it is asked for: what a machine
     /// holds depends on the model.
@@ -71,6 +74,7 @@ impl Default for Limits {
             header_bytes: 16 << 10,
             body_bytes: 10 << 20,
             body_read: Duration::from_secs(30),
+            answer: Duration::from_secs(60),
             predictions_in_flight: 16_384,
             rows: 10_000,
             listed_errors: 1_000,

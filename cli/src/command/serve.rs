@@ -4,17 +4,17 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
-use martello_registry_client::{Cache, WatchOptions};
-use martello_serving::{ModelSource, Replica, Slot};
+use martello_registry_client::{Cache, ModelUri, WatchOptions};
+use martello_serving::{ListedModel, ModelSource, Models, Replica, Repository, Slot};
 
-use crate::connection::{ModelArgs, RegistryArgs};
+use crate::connection::RegistryArgs;
 use crate::output;
 use crate::runtime::shutdown_requested;
 
-/// Serves a registered model from one replica.
+/// Serves registered models from one replica.
 ///
-/// The model is loaded before the first answer and followed from then on: when its stage or alias moves, the next version
-/// is loaded, tried and swapped in without a failed request. Until a model is loaded, /health and /predict answer 503.
+/// The models are loaded before the first answer and followed from then on: when a stage or alias moves, the next version
+/// is loaded, tried and swapped in without a failed request. Until every model is loaded, /health answers 503.
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
     /// Address to listen on.
@@ -23,35 +23,72 @@ pub(crate) struct Serve {
     /// Name of this replica in logs.
     #[arg(long, env = "MARTELLO_REPLICA_NAME", value_name = "NAME", default_value = "replica")]
     name: String,
-    #[command(flatten)]
-    model: ModelArgs,
+    /// A model: models:/name/3, models:/name/Production, models:/name@champion. Given again, a further model; the first
+    /// one answers /predict and /invocations. Without it, the registered name and the stage or version below.
+    #[arg(long = "model", env = "MARTELLO_MODEL", value_name = "URI", value_delimiter = ',')]
+    models: Vec<ModelUri>,
+    /// Name of the registered model.
+    #[arg(
+        long,
+        env = "REGISTERED_MODEL_NAME",
+        value_name = "NAME",
+        default_value = "linear_regression_model"
+    )]
+    model_name: String,
+    /// Its stage or version.
+    #[arg(long, env = "MODEL_STAGE_OR_VERSION", value_name = "STAGE", default_value = "Production")]
+    model_stage_or_version: String,
+    /// Let clients take models out of service and put them back, by /v2/repository.
+    #[arg(long, env = "MARTELLO_MODEL_CONTROL")]
+    model_control: bool,
     #[command(flatten)]
     registry: RegistryArgs,
 }
 
 impl Serve {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
-        let uri = self.model.uri()?;
+        let uris = self.uris()?;
         // Before the model is fetched: process 1 of a container loses a signal that nobody listens for yet.
         let mut shutdown = Box::pin(shutdown_requested()?);
-        let slot = Slot::empty();
-        let replica =
-            Replica::builder().name(&self.name).listen(&self.listen).slot(slot.clone()).bind().await?;
+        let slots: Vec<Slot> = uris.iter().map(|_| Slot::empty()).collect();
+        let repository = if self.model_control { Repository::Controlled } else { Repository::ReadOnly };
+        let builder = Replica::builder().name(&self.name).listen(&self.listen).repository(repository);
+        let replica = builder.models(listed(&uris, &slots)?).bind().await?;
         let cache = Cache::open(self.registry.cache_dir()).context("cannot open the model cache")?;
-        let source = ModelSource::new(self.registry.open().await?, cache, uri.clone());
-        let loaded = tokio::select! {
-            loaded = source.load_into(&slot) => loaded,
-            () = &mut shutdown => return Ok(ExitCode::SUCCESS),
-        };
-        output::line(&format!("serving {uri} on http://{}", replica.local_addr()))?;
-        if let Err(error) = loaded {
-            eprintln!(
-                "warning: no model yet, answering 503 until there is one: {:#}",
-                anyhow::Error::new(error)
-            );
+        let registry = self.registry.open().await?;
+        let mut sources = Vec::new();
+        for (uri, slot) in uris.iter().zip(&slots) {
+            let source = ModelSource::new(registry.clone(), cache.clone(), uri.clone());
+            let loaded = tokio::select! {
+                loaded = source.load_into(slot) => loaded,
+                () = &mut shutdown => return Ok(ExitCode::SUCCESS),
+            };
+            output::line(&format!("serving {uri} on http://{}", replica.local_addr()))?;
+            if let Err(error) = loaded {
+                eprintln!(
+                    "warning: no model yet, answering 503 until there is one: {:#}",
+                    anyhow::Error::new(error)
+                );
+            }
+            sources.push((source, slot.clone()));
         }
-        let _following = source.follow(slot, WatchOptions::default());
+        let follow = |(source, slot): (ModelSource, Slot)| source.follow(slot, WatchOptions::default());
+        let _following: Vec<_> = sources.into_iter().map(follow).collect();
         replica.serve(shutdown).await?;
         Ok(ExitCode::SUCCESS)
     }
+
+    fn uris(&self) -> anyhow::Result<Vec<ModelUri>> {
+        if !self.models.is_empty() {
+            return Ok(self.models.clone());
+        }
+        let uri = format!("models:/{}/{}", self.model_name, self.model_stage_or_version);
+        Ok(vec![uri.parse().with_context(|| format!("{uri} is no model"))?])
+    }
+}
+
+fn listed(uris: &[ModelUri], slots: &[Slot]) -> anyhow::Result<Models> {
+    let mut listed = uris.iter().zip(slots).map(|(uri, slot)| ListedModel::at(uri, slot.clone()));
+    let first = Models::new(listed.next().context("there is no model to serve")?);
+    Ok(listed.fold(first, Models::and))
 }

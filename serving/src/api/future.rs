@@ -4,7 +4,9 @@ use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::Response;
@@ -14,11 +16,15 @@ use martello_model_core::Predictions;
 use pin_project_lite::pin_project;
 use tower::Service;
 
-use super::predict_route::PredictRoute;
-use crate::layers::{admission, read_body};
-use crate::{BoxError, PredictRequest};
+use super::ask::Ask;
+use super::translate::translate;
+use crate::dialect::Dialect;
+use crate::layers::{admission, deadline, read_body};
+use crate::metrics::Metrics;
+use crate::{BoxError, NOT_PROCESSED, PredictRequest};
 
-type PredictFuture<P, B> = admission::ResponseFuture<read_body::ResponseFuture<PredictRoute<P>, B>>;
+type PredictFuture<P, B> =
+    deadline::ResponseFuture<admission::ResponseFuture<read_body::ResponseFuture<Ask<P>, B>>>;
 
 pin_project! {
     /// An answer that is there, or one that waits for the body and the model.
@@ -37,7 +43,7 @@ pin_project! {
     #[project = StateProjection]
     enum State<F> {
         Immediate { answer: Option<Response<Full<Bytes>>> },
-        Predict { #[pin] future: F },
+        Predict { #[pin] future: F, dialect: Dialect, begun: Instant, metrics: Arc<Metrics> },
     }
 }
 
@@ -50,8 +56,8 @@ where
         Self { state: State::Immediate { answer: Some(answer) } }
     }
 
-    pub(super) fn predict(future: PredictFuture<P, B>) -> Self {
-        Self { state: State::Predict { future } }
+    pub(super) fn predict(future: PredictFuture<P, B>, dialect: Dialect, metrics: Arc<Metrics>) -> Self {
+        Self { state: State::Predict { future, dialect, begun: Instant::now(), metrics } }
     }
 }
 
@@ -68,7 +74,14 @@ where
             StateProjection::Immediate { answer } => {
                 Poll::Ready(Ok(answer.take().expect("a future is not polled after it is done")))
             }
-            StateProjection::Predict { future } => future.poll(context),
+            StateProjection::Predict { future, dialect, begun, metrics } => {
+                let Ok(answer) = ready!(future.poll(context));
+                metrics.answered(*dialect, answer.status(), begun.elapsed());
+                if answer.headers().get(NOT_PROCESSED).is_some_and(|reason| reason == "shed") {
+                    metrics.shed();
+                }
+                Poll::Ready(Ok(translate(*dialect, answer)))
+            }
         }
     }
 }

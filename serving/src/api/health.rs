@@ -6,7 +6,7 @@ use http_body_util::Full;
 use serde::Serialize;
 
 use super::reply;
-use crate::Slot;
+use crate::Models;
 use crate::server::Drain;
 
 /// What `/health` answers.
@@ -18,10 +18,10 @@ use crate::server::Drain;
 /// | draining | 503 | `{"status":"draining","model_loaded":true}` |
 ///
 /// A version that was found and refused adds `"refused":{"uri":..,"reason":..}`; the model before it goes on serving, so
-/// the status does not change for it.
+/// the status does not change for it. With several models, `model_loaded` is about all of them.
 #[derive(Debug)]
 pub struct Health {
-    slot: Slot,
+    models: Models,
     drain: Drain,
 }
 
@@ -40,25 +40,25 @@ struct Refused<'a> {
 }
 
 impl Health {
-    /// Watches a slot and a drain.
+    /// Watches the models and a drain.
     #[must_use]
-    pub fn new(slot: Slot, drain: Drain) -> Self {
-        Self { slot, drain }
+    pub fn new(models: impl Into<Models>, drain: Drain) -> Self {
+        Self { models: models.into(), drain }
     }
 
     /// Returns true if the replica should get requests.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        !self.slot.is_empty() && !self.drain.has_begun()
+        self.models.are_ready() && !self.drain.has_begun()
     }
 
-    pub(super) fn slot(&self) -> &Slot {
-        &self.slot
+    pub(super) fn models(&self) -> &Models {
+        &self.models
     }
 
     pub(super) fn answer(&self) -> Response<Full<Bytes>> {
-        let refused = self.slot.refused();
-        let model_loaded = !self.slot.is_empty();
+        let refused = self.models.iter().find_map(|listed| listed.slot.refused());
+        let model_loaded = self.models.are_ready();
         let status = match (model_loaded, self.drain.has_begun()) {
             (_, true) => "draining",
             (true, false) => "ok",

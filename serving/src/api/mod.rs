@@ -2,26 +2,41 @@
 //!
 //! | path | method | answer |
 //! | --- | --- | --- |
-//! | `/predict` | POST | [the dialect](crate::dialect::predict) |
+//! | `/predict` | POST | [a prediction](crate::dialect::predict) of the first model |
+//! | `/invocations` | POST | the same [in MLflow's words](crate::dialect::invocations) |
+//! | `/v2/models/{m}[/versions/{v}]/infer` | POST | a prediction by the [Open Inference Protocol](crate::dialect::v2) |
+//! | `/v1/models/{m}[/versions/{v}\|/labels/{l}]:predict` | POST | a prediction [for KServe's V1 clients](crate::dialect::v1) |
+//! | `/v2`, `/v2/health/live`, `/v2/health/ready`, `/v2/models`, `/v2/models/{m}[/versions/{v}][/ready]` | GET | state and metadata |
+//! | `/v2/repository/index`, `/v2/repository/models/{m}/load`, `.../unload` | POST | the [repository](Repository) |
+//! | `/v1/models`, `/v1/models/{m}[/versions/{v}][/metadata]` | GET | state and metadata |
+//! | `/ping`, `/version` | GET | what MLflow's clients ask first |
+//! | `/metrics` | GET | figures for Prometheus |
 //! | `/health` | GET | [`Health`] |
 //! | `/` | GET | name, version, links |
 //! | `/openapi.json` | GET | OpenAPI 3.1 with the model's columns |
 //! | `/docs`, `/redoc` | GET | the same for people |
 //!
-//! `HEAD` is answered wherever `GET` is. Another method is 405 with `Allow`, another path 404, both in FastAPI's shape.
+//! `HEAD` is answered wherever `GET` is. Another method is 405 with `Allow`, another path 404, both in the shape of
+//! its dialect.
 
+mod ask;
 mod docs;
 mod future;
 mod health;
 mod index;
 mod media_type;
 pub(crate) mod openapi;
-mod predict_route;
+mod pages;
 pub(crate) mod reply;
+mod repository;
+mod route;
+mod translate;
 
 use std::convert::Infallible;
+use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
@@ -30,13 +45,20 @@ use http_body_util::Full;
 use martello_model_core::Predictions;
 use tower::Service;
 
+use self::ask::Ask;
 pub use self::future::ApiFuture;
 pub use self::health::Health;
-use self::predict_route::PredictRoute;
+use self::pages::{metrics, mlflow, v1, v2};
+pub use self::repository::Repository;
+use self::route::{Page, Route};
+use self::translate::translate;
+use crate::dialect::Dialect;
 use crate::layers::admission::Admission;
+use crate::layers::deadline::Deadline;
 use crate::layers::read_body::ReadBody;
+use crate::metrics::Metrics;
 use crate::server::Drain;
-use crate::{BoxError, Limits, Predict, PredictRequest, Slot};
+use crate::{BoxError, Limits, Models, Predict, PredictRequest};
 
 /// The HTTP service of one replica: a tower service for any request body, always ready, that never fails.
 ///
@@ -59,59 +81,90 @@ use crate::{BoxError, Limits, Predict, PredictRequest, Slot};
 #[derive(Debug, Clone)]
 pub struct Api<P = Predict> {
     health: Arc<Health>,
-    predict: Admission<ReadBody<PredictRoute<P>>>,
+    repository: Repository,
+    metrics: Arc<Metrics>,
+    predict: Deadline<Admission<ReadBody<Ask<P>>>>,
 }
 
 impl Api {
-    /// Serves the model of a slot.
+    /// Serves the model of a slot, or several [`Models`].
     #[must_use]
-    pub fn new(slot: Slot, limits: Limits) -> Self {
-        let predict = Predict::new(slot.clone(), &limits);
-        Self::with_predict(slot, predict, limits)
+    pub fn new(models: impl Into<Models>, limits: Limits) -> Self {
+        let models = models.into();
+        let predict = Predict::new(models.first().clone(), &limits);
+        Self::with_predict(models, predict, limits)
     }
 }
 
 impl<P> Api<P> {
-    /// Serves the model of a slot, asking it through a service of your own.
+    /// Serves models, asking them through a service of your own.
     #[must_use]
-    pub fn with_predict(slot: Slot, predict: P, limits: Limits) -> Self {
+    pub fn with_predict(models: impl Into<Models>, predict: P, limits: Limits) -> Self {
+        let models = models.into();
         let (bytes, within, in_flight) = (limits.body_bytes, limits.body_read, limits.predictions_in_flight);
-        let route = PredictRoute::new(slot.clone(), predict, limits);
-        let predict = Admission::new(ReadBody::new(route, bytes, within), in_flight);
-        Self { health: Arc::new(Health::new(slot, Drain::new())), predict }
+        let answer = limits.answer;
+        let ask = Ask::new(models.clone(), predict, limits);
+        let predict = Deadline::new(Admission::new(ReadBody::new(ask, bytes, within), in_flight), answer);
+        let health = Arc::new(Health::new(models, Drain::new()));
+        Self { health, repository: Repository::default(), metrics: Arc::default(), predict }
     }
 
     /// Answers not ready once that drain has begun.
     #[must_use]
     pub fn draining_with(mut self, drain: Drain) -> Self {
-        self.health = Arc::new(Health::new(self.slot().clone(), drain));
+        self.health = Arc::new(Health::new(self.models().clone(), drain));
         self
     }
 
-    fn slot(&self) -> &Slot {
-        self.health.slot()
+    /// Sets whether clients may load and unload models.
+    #[must_use]
+    pub fn repository(mut self, repository: Repository) -> Self {
+        self.repository = repository;
+        self
     }
 
-    /// Answers everything but a prediction; `None` if the request is for the model.
-    fn immediate<B>(&self, request: &Request<B>) -> Option<Response<Full<Bytes>>> {
-        let path = request.uri().path();
-        if path == "/predict" {
-            return match *request.method() {
-                Method::POST => self.predict.get_ref().get_ref().refuse(request.headers()),
-                _ => Some(reply::method_not_allowed("POST")),
-            };
-        }
-        let page: fn(&Self) -> Response<Full<Bytes>> = match path {
-            "/health" => |api| api.health.answer(),
-            "/" => |api| index::answer(api.slot()),
-            "/openapi.json" => |api| openapi::answer(api.slot()),
-            "/docs" | "/redoc" => |_| docs::answer(),
-            _ => return Some(reply::not_found()),
-        };
-        Some(match *request.method() {
-            Method::GET | Method::HEAD => page(self),
-            _ => reply::method_not_allowed("GET, HEAD"),
+    fn models(&self) -> &Models {
+        self.health.models()
+    }
+
+    /// Breaks with the answer to everything but a prediction; else goes on in the dialect in which the model is asked.
+    fn immediate<B>(&self, request: &Request<B>) -> ControlFlow<Response<Full<Bytes>>, Dialect> {
+        let Some(route) = Route::of(request.uri().path()) else { return Break(reply::not_found()) };
+        Break(match (&route, request.method()) {
+            (Route::Ask(dialect, wanted), &Method::POST) => {
+                let ask = self.predict.get_ref().get_ref().get_ref();
+                let Some(refused) = ask.refuse(*dialect, wanted, request.headers()) else {
+                    return Continue(*dialect);
+                };
+                self.metrics.answered(*dialect, refused.status(), Duration::ZERO);
+                refused
+            }
+            (Route::Show(page), &Method::GET | &Method::HEAD) => self.show(page),
+            (Route::Manage(act), &Method::POST) => v2::manage(self.models(), self.repository, act),
+            _ => reply::method_not_allowed(route.allow()),
         })
+    }
+
+    fn show(&self, page: &Page<'_>) -> Response<Full<Bytes>> {
+        let models = self.models();
+        match page {
+            Page::Health => self.health.answer(),
+            Page::Index => index::answer(models.first()),
+            Page::OpenApi => openapi::answer(models.first()),
+            Page::Docs => docs::answer(),
+            Page::Metrics => metrics::answer(&self.metrics, models, self.predict.get_ref().in_flight()),
+            Page::Ping => mlflow::ping(self.health.is_ready()),
+            Page::Version => mlflow::version(),
+            Page::V2Server => v2::server(),
+            Page::V2Live => v2::state("live", true),
+            Page::V2Ready => v2::state("ready", self.health.is_ready()),
+            Page::V2Models => v2::models(models),
+            Page::V2Model(wanted) => v2::model(models, wanted),
+            Page::V2ModelReady(wanted) => v2::model_ready(models, wanted),
+            Page::V1Models => v1::models(models),
+            Page::V1Model(wanted) => v1::model(models, wanted),
+            Page::V1Metadata(wanted) => v1::metadata(models, wanted),
+        }
     }
 }
 
@@ -132,8 +185,10 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         match self.immediate(&request) {
-            Some(answer) => ApiFuture::immediate(answer),
-            None => ApiFuture::predict(self.predict.call(request)),
+            Continue(dialect) => {
+                ApiFuture::predict(self.predict.call(request), dialect, Arc::clone(&self.metrics))
+            }
+            Break(answer) => ApiFuture::immediate(translate(Route::dialect(request.uri().path()), answer)),
         }
     }
 }

@@ -5,6 +5,8 @@ use std::fmt;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
+use crate::models::{Absent, Wanted};
+
 /// Says that an answer is a pure function of the request: repeating the request is safe even after bytes were sent. The
 /// value is the boolean of structured fields (RFC 9651).
 pub const PURE: HeaderName = HeaderName::from_static("martello-pure");
@@ -30,6 +32,35 @@ pub(crate) fn body(value: &impl serde::Serialize) -> Bytes {
 pub(crate) fn pure<R>(mut answer: Response<R>) -> Response<R> {
     answer.headers_mut().insert(PURE, HeaderValue::from_static("?1"));
     answer
+}
+
+/// Returns an error in FastAPI's shape.
+pub(crate) fn detail<R: From<Bytes>>(status: StatusCode, message: &str) -> Response<R> {
+    json(status, body(&serde_json::json!({ "detail": message })))
+}
+
+/// Returns the answer to a body in a coding that nobody in front has undone (RFC 9110 section 15.5.16).
+pub(crate) fn compressed<R: From<Bytes>>() -> Response<R> {
+    let mut answer =
+        detail(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Compressed request bodies are not taken here");
+    answer.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    answer
+}
+
+/// Returns the answer for a model that is not there to be asked.
+pub(crate) fn absent<R: From<Bytes>>(wanted: &Wanted<'_>, absent: Absent) -> Response<R> {
+    let name = wanted.name.as_deref().unwrap_or_default();
+    match absent {
+        Absent::NotLoaded => no_model(),
+        Absent::Unknown => {
+            detail(StatusCode::NOT_FOUND, &format!("Request for unknown model: {name:?} is not found"))
+        }
+        Absent::OtherVersion => {
+            let message =
+                format!("Request for unknown model version: {name:?} is not served in that version");
+            detail(StatusCode::NOT_FOUND, &message)
+        }
+    }
 }
 
 pub(crate) fn no_model<R: From<Bytes>>() -> Response<R> {

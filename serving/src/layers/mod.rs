@@ -2,4 +2,5 @@
 
 pub mod access_log;
 pub mod admission;
+pub mod deadline;
 pub mod read_body;

@@ -50,6 +50,15 @@ impl Future for PredictFuture {
     }
 }
 
+/// Rows that still wait for a thread are given up with the future; those that have one cannot be.
+impl Drop for PredictFuture {
+    fn drop(&mut self) {
+        if let State::Blocking(task) = &self.state {
+            task.abort();
+        }
+    }
+}
+
 impl fmt::Debug for PredictFuture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = if matches!(self.state, State::Ready(_)) { "ready" } else { "blocking" };

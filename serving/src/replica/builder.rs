@@ -9,7 +9,7 @@ use tower::layer::util::{Identity, Stack};
 
 use super::{Replica, listen};
 use crate::server::{Drain, Server};
-use crate::{Api, Error, Limits, ServedModel, Slot};
+use crate::{Api, Error, Limits, Models, Repository, ServedModel, Slot};
 
 /// Where a replica listens unless it is told: any address of the machine, on the port of the replaced system.
 const DEFAULT_ADDRESS: &str = "0.0.0.0:8000";
@@ -19,7 +19,8 @@ const DEFAULT_ADDRESS: &str = "0.0.0.0:8000";
 pub struct ReplicaBuilder<L = Identity> {
     name: String,
     address: String,
-    slot: Slot,
+    models: Models,
+    repository: Repository,
     limits: Limits,
     layer: L,
 }
@@ -29,7 +30,8 @@ impl ReplicaBuilder {
         Self {
             name: "replica".to_owned(),
             address: DEFAULT_ADDRESS.to_owned(),
-            slot: Slot::empty(),
+            models: Slot::empty().into(),
+            repository: Repository::default(),
             limits: Limits::default(),
             layer: Identity::new(),
         }
@@ -53,8 +55,21 @@ impl<L> ReplicaBuilder<L> {
 
     /// Serves whatever model a slot holds at the moment.
     #[must_use]
-    pub fn slot(mut self, slot: Slot) -> Self {
-        self.slot = slot;
+    pub fn slot(self, slot: Slot) -> Self {
+        self.models(slot)
+    }
+
+    /// Serves several models; the first of them answers where a path names none.
+    #[must_use]
+    pub fn models(mut self, models: impl Into<Models>) -> Self {
+        self.models = models.into();
+        self
+    }
+
+    /// Sets whether clients may load and unload models.
+    #[must_use]
+    pub fn repository(mut self, repository: Repository) -> Self {
+        self.repository = repository;
         self
     }
 
@@ -74,8 +89,8 @@ impl<L> ReplicaBuilder<L> {
     /// Puts a tower layer around everything that the replica answers; a later one stands outside of those before.
     #[must_use]
     pub fn layer<M>(self, layer: M) -> ReplicaBuilder<Stack<L, M>> {
-        let Self { name, address, slot, limits, layer: inner } = self;
-        ReplicaBuilder { name, address, slot, limits, layer: Stack::new(inner, layer) }
+        let Self { name, address, models, repository, limits, layer: inner } = self;
+        ReplicaBuilder { name, address, models, repository, limits, layer: Stack::new(inner, layer) }
     }
 
     /// Listens on the address; requests wait in the kernel's queue until the replica serves.
@@ -89,7 +104,8 @@ impl<L> ReplicaBuilder<L> {
         let listener = listen::bind(&self.address).await?;
         let local_addr = listen::local_addr(&listener)?;
         let drain = Drain::new();
-        let api = Api::new(self.slot, self.limits.clone()).draining_with(drain.clone());
+        let api = Api::new(self.models, self.limits.clone());
+        let api = api.repository(self.repository).draining_with(drain.clone());
         let server = Server::new(listener, self.limits, drain.clone());
         Ok(Replica { name: self.name, local_addr, server, service: self.layer.layer(api), drain })
     }

@@ -2,7 +2,8 @@
 
 mod served_model;
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwapOption;
 
@@ -42,7 +43,21 @@ pub struct Slot {
 #[derive(Debug, Default)]
 struct Shared {
     served: ArcSwapOption<ServedModel>,
+    // Taken by whoever changes `served`; requests only read that.
+    shelf: Mutex<Shelf>,
+    swaps: AtomicU64,
+    refusals: AtomicU64,
     refused: ArcSwapOption<RefusedModel>,
+}
+
+/// Where models go while the slot is unloaded.
+#[derive(Debug, Default)]
+enum Shelf {
+    /// The slot is in use.
+    #[default]
+    Closed,
+    /// The slot is unloaded; this is what it will serve again.
+    Open(Option<Arc<ServedModel>>),
 }
 
 /// A version that was found and not put into service; the one before it, if any, stays.
@@ -83,9 +98,77 @@ impl Slot {
 
     /// Puts a model into service and returns the one before; requests that run finish on the one they began with.
     pub fn put(&self, model: ServedModel) -> Option<Arc<ServedModel>> {
+        let mut shelf = self.shelf();
+        *shelf = Shelf::Closed;
         let before = self.shared.served.swap(Some(Arc::new(model)));
+        self.shared.swaps.fetch_add(1, Ordering::Relaxed);
         self.shared.refused.store(None);
         before
+    }
+
+    /// Puts a model into service unless the slot is unloaded: then it is what [`reload`](Self::reload) will put back.
+    pub fn offer(&self, model: ServedModel) {
+        let mut shelf = self.shelf();
+        let model = Some(Arc::new(model));
+        match &mut *shelf {
+            Shelf::Closed => {
+                self.shared.served.store(model);
+                self.shared.swaps.fetch_add(1, Ordering::Relaxed);
+            }
+            Shelf::Open(kept) => *kept = model,
+        }
+        self.shared.refused.store(None);
+    }
+
+    /// Takes the model out of service until [`reload`](Self::reload); it is kept at hand, and a version that is offered
+    /// meanwhile takes its place there.
+    pub fn unload(&self) {
+        let mut shelf = self.shelf();
+        if matches!(*shelf, Shelf::Closed) {
+            *shelf = Shelf::Open(self.shared.served.swap(None));
+        }
+    }
+
+    /// Puts the model back that was unloaded; false if there is none to serve.
+    pub fn reload(&self) -> bool {
+        let mut shelf = self.shelf();
+        if let Shelf::Open(kept) = std::mem::take(&mut *shelf) {
+            self.shared.served.store(kept);
+        }
+        !self.is_empty()
+    }
+
+    /// Returns true between [`unload`](Self::unload) and [`reload`](Self::reload).
+    #[must_use]
+    pub fn is_unloaded(&self) -> bool {
+        matches!(*self.shelf(), Shelf::Open(_))
+    }
+
+    /// Returns how often a model was put into service.
+    pub(crate) fn swaps(&self) -> u64 {
+        self.shared.swaps.load(Ordering::Relaxed)
+    }
+
+    /// Returns how often a version was refused.
+    pub(crate) fn refusals(&self) -> u64 {
+        self.shared.refusals.load(Ordering::Relaxed)
+    }
+
+    /// Returns the name of the model on the shelf.
+    pub(crate) fn unloaded_name(&self) -> Option<String> {
+        match &*self.shelf() {
+            Shelf::Open(Some(kept)) => Some(kept.name().to_owned()),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_unloaded_as(&self, name: &str) -> bool {
+        self.unloaded_name().is_some_and(|own| own == name)
+    }
+
+    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        // Nothing in a critical section can panic half-way.
+        self.shared.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes the model out of service: requests are answered 503 from now on.
@@ -96,6 +179,7 @@ impl Slot {
     /// Notes that a version was refused, for `/health` to tell; a model that is put in clears the note.
     pub fn note_refused(&self, refused: RefusedModel) {
         self.shared.refused.store(Some(Arc::new(refused)));
+        self.shared.refusals.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Returns the version that was refused since the last model was put in.

@@ -5,6 +5,8 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use martello_model_core::{Batch, Model, Signature};
 
+use crate::metrics::ModelFigures;
+
 /// A model in service: what answers, and under which name and version.
 #[derive(Debug)]
 pub struct ServedModel {
@@ -14,13 +16,21 @@ pub struct ServedModel {
     input_example: Option<Batch>,
     /// The API description, which depends on nothing else and is asked for rarely.
     openapi: OnceLock<Bytes>,
+    figures: ModelFigures,
 }
 
 impl ServedModel {
     /// Names a model; it has no version until one is given.
     #[must_use]
     pub fn new(name: impl Into<String>, model: Arc<dyn Model>) -> Self {
-        Self { name: name.into(), version: None, model, input_example: None, openapi: OnceLock::new() }
+        Self {
+            name: name.into(),
+            version: None,
+            model,
+            input_example: None,
+            openapi: OnceLock::new(),
+            figures: ModelFigures::new(),
+        }
     }
 
     /// Sets the version in the registry.
@@ -65,6 +75,10 @@ impl ServedModel {
     #[must_use]
     pub fn input_example(&self) -> Option<&Batch> {
         self.input_example.as_ref()
+    }
+
+    pub(crate) fn figures(&self) -> &ModelFigures {
+        &self.figures
     }
 
     pub(crate) fn openapi(&self) -> Bytes {

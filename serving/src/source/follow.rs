@@ -66,7 +66,7 @@ pub(super) fn settle(slot: &Slot, uri: &ModelUri, loaded: Result<ServedModel, Er
     match loaded {
         Ok(served) => {
             tracing::info!(%uri, model = served.name(), version = served.version(), "model in service");
-            slot.put(served);
+            slot.offer(served);
             Ok(())
         }
         Err(error) => {

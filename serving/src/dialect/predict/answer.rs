@@ -3,19 +3,16 @@
 use martello_model_core::{Prediction, Predictions};
 
 use super::Form;
-use crate::json::echo::{write_number, write_text};
-use crate::{Error, ErrorKind};
+use crate::Error;
+use crate::dialect::written;
 
 /// Returns the JSON of an answer.
 ///
 /// # Errors
-/// [`ErrorKind::NotFinite`] if a prediction is an infinity or NaN, which JSON cannot say; [`ErrorKind::WrongRows`] if there
+/// [`ErrorKind::NotFinite`](crate::ErrorKind::NotFinite) if a prediction is an infinity or NaN, which JSON cannot say; [`ErrorKind::WrongRows`](crate::ErrorKind::WrongRows) if there
 /// are more or fewer predictions than rows.
 pub(crate) fn answer(predictions: &Predictions, form: Form, rows: usize) -> Result<Vec<u8>, Error> {
-    if predictions.len() != rows {
-        let message = format!("the model gave {} predictions for {rows} rows", predictions.len());
-        return Err(Error::new(ErrorKind::WrongRows, message));
-    }
+    written::check_rows(predictions, rows)?;
     let mut out = Vec::with_capacity(2 + predictions.len() * 40);
     match form {
         Form::One => object(predictions.get(0), 0, &mut out)?,
@@ -34,19 +31,8 @@ pub(crate) fn answer(predictions: &Predictions, form: Form, rows: usize) -> Resu
 }
 
 fn object(prediction: Prediction<'_>, row: usize, out: &mut Vec<u8>) -> Result<(), Error> {
-    if !prediction.is_finite() {
-        return Err(Error::new(
-            ErrorKind::NotFinite,
-            format!("the prediction for row {row} is not a finite number"),
-        ));
-    }
     out.extend_from_slice(br#"{"prediction":"#);
-    match prediction {
-        Prediction::Number(number) => write_number(number, out),
-        Prediction::Label(label) => write_text(label, out),
-        other => serde_json::to_writer(&mut *out, &other)
-            .expect("a prediction serialises, and a Vec takes every byte"),
-    }
+    written::value(prediction, row, out)?;
     out.push(b'}');
     Ok(())
 }
@@ -54,6 +40,7 @@ fn object(prediction: Prediction<'_>, row: usize, out: &mut Vec<u8>) -> Result<(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ErrorKind;
 
     fn check(predictions: &Predictions, form: Form, expected: &str) {
         let answer = answer(predictions, form, predictions.len()).unwrap();

@@ -11,7 +11,7 @@ use crate::json::echo::{echo, write_text};
 
 /// What is wrong: pydantic's type, its message, and the figures in it.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Problem {
+pub(in crate::dialect) struct Problem {
     pub(super) kind: &'static str,
     message: Cow<'static, str>,
     /// The members of `ctx`, as JSON.
@@ -23,6 +23,10 @@ impl Problem {
 
     pub(super) const fn new(kind: &'static str, message: &'static str) -> Self {
         Self { kind, message: Cow::Borrowed(message), context: None }
+    }
+
+    pub(in crate::dialect) fn message(&self) -> &str {
+        &self.message
     }
 
     pub(super) fn bound(kind: &'static str, words: &str, name: &str, bound: i64) -> Self {

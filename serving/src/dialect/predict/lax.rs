@@ -10,14 +10,14 @@ use crate::json::{Form, Text, Value};
 
 /// A value that a column takes.
 #[derive(Debug, PartialEq)]
-pub(super) enum Lax<'a> {
+pub(in crate::dialect) enum Lax<'a> {
     Missing,
     Number(f64),
     Text(Cow<'a, str>),
 }
 
 impl Lax<'_> {
-    pub(super) fn cell(&self) -> Cell<'_> {
+    pub(in crate::dialect) fn cell(&self) -> Cell<'_> {
         match self {
             Self::Missing => Cell::Missing,
             Self::Number(number) => Cell::Number(*number),
@@ -27,7 +27,7 @@ impl Lax<'_> {
 }
 
 /// Reads the value of a column.
-pub(super) fn read<'a>(column: &Column, value: Value<'a>) -> Result<Lax<'a>, Problem> {
+pub(in crate::dialect) fn read<'a>(column: &Column, value: Value<'a>) -> Result<Lax<'a>, Problem> {
     if !column.required && value == Value::Null {
         return Ok(Lax::Missing);
     }
@@ -57,7 +57,7 @@ fn string(value: Value<'_>) -> Result<Lax<'_>, Problem> {
 }
 
 /// Returns what a JSON string says if every character of it is one.
-pub(super) fn unicode(raw: &str) -> Result<Cow<'_, str>, Problem> {
+pub(in crate::dialect) fn unicode(raw: &str) -> Result<Cow<'_, str>, Problem> {
     let Text { text, lone_surrogate } = Text::unescape(raw);
     let message = "Input should be a valid string, unable to parse raw data as a unicode string";
     if lone_surrogate { Err(Problem::new("string_unicode", message)) } else { Ok(text) }

@@ -23,7 +23,7 @@ mod answer;
 mod detail;
 mod exact;
 mod fast;
-mod lax;
+pub(super) mod lax;
 mod typed;
 
 use std::sync::Arc;
@@ -31,6 +31,7 @@ use std::sync::Arc;
 use martello_model_core::{Batch, Signature};
 
 pub(crate) use self::answer::answer;
+pub use super::Refusal;
 use crate::Limits;
 
 /// A request of this dialect, read and checked.
@@ -49,15 +50,6 @@ pub enum Form {
     One,
     /// A list of objects, a list of answers in the same order.
     List,
-}
-
-/// Why a body was not read, as the status and the JSON to answer with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    /// 400 or 422.
-    pub status: http::StatusCode,
-    /// The JSON of the answer, in FastAPI's shape.
-    pub body: Vec<u8>,
 }
 
 /// Reads a body into the rows of a signature.

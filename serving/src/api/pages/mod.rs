@@ -1,0 +1,6 @@
+//! What the dialects show besides predictions.
+
+pub(super) mod metrics;
+pub(super) mod mlflow;
+pub(super) mod v1;
+pub(super) mod v2;
