@@ -171,7 +171,7 @@ fn python_loads_what_is_saved_here_and_answers_alike() {
         assert_eq!(answers["label"], own, "{name}");
         for (at, class) in probabilities.classes().iter().enumerate() {
             let own: Vec<f64> = (0..ROWS).map(|row| probabilities.row(row)[at]).collect();
-            onnx::close(name, &own, &answers[format!("probability_{class}")]);
+            onnx::close(name, &own, &answers[format!("probability_{class}")], 1e-15);
         }
     }
     std::fs::remove_dir_all(parent).unwrap();

@@ -37,6 +37,20 @@ proptest! {
     }
 
     #[test]
+    fn the_graph_beside_a_model_of_numbers_answers_with_the_same_bits((model, rows) in generate::model_and_rows()) {
+        prop_assume!(model.signature().text_columns().is_empty());
+        let rows = generate::batch(&model, &rows);
+        let mut files = flavor::save(&model, &SaveOptions::default()).unwrap();
+        let manifest = String::from_utf8(files.get("MLmodel").unwrap().to_vec()).unwrap();
+        files.insert("MLmodel", manifest.replace("  martello:", "  other:"));
+        let loaded = flavor::load(&files).unwrap();
+
+        prop_assert_eq!(loaded.flavor, "onnx");
+        prop_assert_eq!(loaded.model.signature().inputs(), model.signature().inputs());
+        prop_assert_eq!(answers(&*loaded.model, &rows), answers(&model, &rows));
+    }
+
+    #[test]
     fn a_row_has_the_same_answer_in_every_batch((model, rows) in generate::model_and_rows()) {
         // An overflow in one row refuses the labels of its whole batch, so only batches of finite scores are compared.
         let Ok(together) = model.predict(&generate::batch(&model, &rows)) else { return Ok(()) };

@@ -1,16 +1,35 @@
 //! A folder of bytes becomes a model, and back: MLflow's model folders.
 //!
 //! A model folder has an `MLmodel` file, which says in YAML what the model takes and in which *flavors* it is stored, and
-//! the files that it names. [`save`] writes the `martello` flavor:
+//! the files that it names. [`save`] writes the `martello` flavor and, for Python, `onnx` with `python_function`:
 //!
 //! | file | content |
 //! | --- | --- |
 //! | `MLmodel` | MLflow's keys: flavors, signature, input example, run, time; the checksum of `model.json` |
 //! | `model.json` | the encoder and the engine, versioned; every number is read back with the same bits |
+//! | `model.onnx` | the same model as an ONNX graph in double precision |
+//! | `requirements.txt`, `python_env.yaml` | the packages that Python needs for the graph |
 //! | `input_example.json` | rows to try the model with, as MLflow writes a data frame |
 //!
-//! [`load`] takes the first flavor that it can read and ignores keys and flavors that it does not know, as MLflow does. Files
-//! are checked before they are believed: sizes against [`Limits`], the checksum, the version, every shape.
+//! [`load`] takes the first flavor that it can read, `martello` before `onnx`, and ignores keys and flavors that it does not
+//! know, as MLflow does. Files are checked before they are believed: sizes against [`Limits`], the checksum, the version, every
+//! shape.
+//!
+//! # To Python
+//! `mlflow.pyfunc.load_model` loads the folder, takes a data frame with the columns of the signature, and answers one with the
+//! column `variable` for a regression, or `label` and a `probability_…` for each class. Missing values, unknown categories and
+//! text columns mean the same there. Regressions of up to 250 features are equal to the last bit in onnxruntime, wider ones
+//! in all but the last digits; so are scores, and probabilities agree to 1e-15. A model whose optional text column has a
+//! category `None`, `nan`, `<NA>` or `NaT` is saved without a graph: Python hands missing values to onnxruntime as these texts.
+//!
+//! # From Python
+//! A folder that `mlflow.onnx.log_model` wrote is read if its signature names its columns, and the graph is one of a linear or
+//! logistic model with one numeric input, as skl2onnx makes it: `LinearRegressor`, or `LinearClassifier` with `Normalizer` and
+//! any form of `ZipMap`, or the same in double precision by `MatMul`, `Add`, `ArgMax`, `Softmax`, `Sigmoid`; behind `Cast`,
+//! `Imputer`, `Scaler` or plain arithmetic. Any other operator is an error that names it and its node. Where the graph computes
+//! in single precision, so does the model here: sums in the order in which onnxruntime adds up several rows. (For a single row
+//! it has another order, which can change the last digit.) Weights may stand in a file beside the graph. Optional columns become
+//! required, unless the graph has an `Imputer`.
 //!
 //! ```
 //! use martello_model_core::engine::LinearRegression;

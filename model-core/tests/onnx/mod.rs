@@ -66,18 +66,18 @@ pub(crate) fn check(Case { name, files, expected }: &Case) -> Result<(), Error> 
     assert_eq!(found.is_some(), recorded.is_some_and(|found| !found.is_null()), "{name}");
     if let (Some(recorded), Some(found)) = (recorded, found) {
         for (row, recorded) in recorded.as_array().unwrap().iter().enumerate() {
-            close(name, found.row(row), recorded);
+            close(name, found.row(row), recorded, 1e-6);
         }
     }
     Ok(())
 }
 
-/// Holds numbers to recorded ones within one in a million.
-pub(crate) fn close(name: &str, found: &[f64], recorded: &Value) {
+/// Holds numbers to recorded ones within a tolerance.
+pub(crate) fn close(name: &str, found: &[f64], recorded: &Value, tolerance: f64) {
     let recorded: Vec<f64> =
         recorded.as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect();
     assert_eq!(found.len(), recorded.len(), "{name}");
     for (found, recorded) in found.iter().zip(&recorded) {
-        assert!((found - recorded).abs() <= 1e-6, "{name}: {found} {recorded}");
+        assert!((found - recorded).abs() <= tolerance, "{name}: {found} {recorded}");
     }
 }

@@ -4,7 +4,7 @@
 //! pandas makes a table of numbers out of numeric columns, and one of Python objects as soon as there is text; onnxruntime takes
 //! such objects as text. Then the graph takes text, and reads the numbers in it: Python writes a number so that it reads back
 //! exactly. (A graph with one input per column would not do: the text columns of pandas 3 are no numpy arrays, and `mlflow.onnx`
-//! hands them to onnxruntime as they are.)
+//! hands them to onnxruntime as they are.) Only a number between zero and the smallest normal double, 2.2e-308, is an error there.
 
 use super::graph_writer::{Attribute, Axis, GraphWriter};
 use super::tensor::element;
@@ -184,27 +184,37 @@ fn write_scaling(
 }
 
 fn write_linear(graph: &mut GraphWriter, features: &str, engine: &LinearRegression) {
-    let coefficients = engine.coefficients();
-    write_sums(graph, features, coefficients, &[engine.intercept()], "variable");
+    write_sums(graph, features, engine.coefficients(), &[engine.intercept()], "variable");
     graph.output("variable", element::DOUBLE, &[Axis::Rows, Axis::Length(1)]);
 }
 
 fn write_logistic(graph: &mut GraphWriter, features: &str, engine: &LogisticRegression) {
-    let binary = engine.intercepts().len() == 1;
-    write_sums(graph, features, engine.coefficients(), engine.intercepts(), "scores");
-    if binary {
-        graph.doubles("threshold", &[1], [0.0]);
-        graph.node("Greater", &["scores", "threshold"], &["is_second"], &[]);
-        graph.node("Cast", &["is_second"], &["winner"], &[Attribute::Int("to", element::INT64)]);
+    let (coefficients, intercepts) = (engine.coefficients(), engine.intercepts());
+    let to_probability = if let &[intercept] = intercepts {
+        // The first class has the opposite score, which is exact.
+        let mirrored: Vec<f64> =
+            coefficients.iter().map(|weight| -weight).chain(coefficients.iter().copied()).collect();
+        write_sums(graph, features, &mirrored, &[-intercept, intercept], "scores");
+        "Sigmoid"
     } else {
-        graph.node(
-            "ArgMax",
-            &["scores"],
-            &["winner"],
-            &[Attribute::Int("axis", 1), Attribute::Int("keepdims", 1)],
-        );
+        write_sums(graph, features, coefficients, intercepts, "scores");
+        "Softmax"
+    };
+    write_label(graph, engine.classes());
+    graph.node(to_probability, &["scores"], &["probabilities"], &[]);
+    // One output per class, since `mlflow.onnx` makes one column of a data frame out of each output.
+    let names: Vec<String> =
+        engine.classes().names().iter().map(|class| format!("probability_{class}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    graph.node("Split", &["probabilities"], &names, &[Attribute::Int("axis", 1)]);
+    for name in names {
+        graph.output(name, element::DOUBLE, &[Axis::Rows, Axis::Length(1)]);
     }
-    let label = match engine.classes() {
+}
+
+/// Of equal scores the first class wins, as in the engine.
+fn write_label(graph: &mut GraphWriter, classes: &Classes) {
+    let element = match classes {
         Classes::Text(labels) => {
             graph.texts("classes", labels);
             element::STRING
@@ -214,27 +224,14 @@ fn write_logistic(graph: &mut GraphWriter, features: &str, engine: &LogisticRegr
             element::INT64
         }
     };
+    graph.node(
+        "ArgMax",
+        &["scores"],
+        &["winner"],
+        &[Attribute::Int("axis", 1), Attribute::Int("keepdims", 1)],
+    );
     graph.node("Gather", &["classes", "winner"], &["label"], &[Attribute::Int("axis", 0)]);
-    graph.output("label", label, &[Axis::Rows, Axis::Length(1)]);
-    write_probabilities(graph, engine, binary);
-}
-
-/// One output per class, since `mlflow.onnx` makes one column of a data frame out of each output.
-fn write_probabilities(graph: &mut GraphWriter, engine: &LogisticRegression, binary: bool) {
-    let names: Vec<String> =
-        engine.classes().names().iter().map(|class| format!("probability_{class}")).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    if let ([first, second], true) = (names.as_slice(), binary) {
-        graph.node("Neg", &["scores"], &["negated"], &[]);
-        graph.node("Sigmoid", &["negated"], &[first], &[]);
-        graph.node("Sigmoid", &["scores"], &[second], &[]);
-    } else {
-        graph.node("Softmax", &["scores"], &["probabilities"], &[Attribute::Int("axis", 1)]);
-        graph.node("Split", &["probabilities"], &names, &[Attribute::Int("axis", 1)]);
-    }
-    for name in names {
-        graph.output(name, element::DOUBLE, &[Axis::Rows, Axis::Length(1)]);
-    }
+    graph.output("label", element, &[Axis::Rows, Axis::Length(1)]);
 }
 
 /// Writes one weighted sum per intercept; the coefficients come row by row and ONNX wants them column by column.

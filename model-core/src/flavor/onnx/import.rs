@@ -10,6 +10,7 @@ use super::decode::{Graph, Input, Node};
 use super::model::{Answer, OnnxModel};
 use super::pipeline::{Operation, Pipeline, Precision, Step};
 use super::tensor::{Constant, Tensor, element};
+use super::value::{Element, Row, Value};
 use crate::engine::Classes;
 use crate::flavor::folder::{Folder, within};
 use crate::{Column, DataType, Error, ErrorKind, Signature};
@@ -24,36 +25,6 @@ pub(super) struct Importer<'a> {
     steps: Vec<(Option<usize>, Arc<Step>)>,
     // A constant may be used by many nodes; this bounds what all of them take together.
     numbers_left: usize,
-}
-
-/// The meaning of a value.
-#[derive(Debug, Clone)]
-pub(super) enum Value {
-    /// A vector for each row of the batch.
-    Row(Row),
-    /// The sum of each such vector.
-    Sum(Row),
-    /// The position of the highest number in each.
-    Winner(Row),
-    /// The class that stands at this position.
-    Label(Row, Classes),
-    /// One of the numbers.
-    Part(Row, usize),
-}
-
-/// A vector that is computed for each row of the batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Row {
-    pub(super) last_step: Option<usize>,
-    pub(super) width: usize,
-    pub(super) element: Element,
-}
-
-/// What the numbers of a row are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Element {
-    Whole,
-    Real(Precision),
 }
 
 /// Makes a model of a graph; `path` is the file that it came from.
@@ -141,7 +112,7 @@ impl<'a> Importer<'a> {
                     Classes::Text(_) => Column::string(name),
                     Classes::Integers(_) => Column::long(name),
                 };
-                let probabilities = self.probabilities(&outputs, classes.len());
+                let probabilities = self.probabilities(&outputs, classes);
                 (Answer::Label(self.pipeline(scores), classes.clone()), column, probabilities)
             }
             (None, _, [(name, Value::Row(row))]) if row.width == 1 => {
@@ -157,9 +128,10 @@ impl<'a> Importer<'a> {
     }
 
     /// Finds the output that has a probability for each class, in one piece or in one output per class.
-    fn probabilities(&self, outputs: &[(&str, &Value)], classes: usize) -> Option<Pipeline> {
+    fn probabilities(&self, outputs: &[(&str, &Value)], classes: &Classes) -> Option<Pipeline> {
         let whole = outputs.iter().find_map(|(_, value)| match value {
             Value::Row(row) => Some(*row),
+            Value::Named(row, names) => (names == classes).then_some(*row),
             _ => None,
         });
         let mut parts = outputs.iter().filter_map(|(_, value)| match value {
@@ -169,10 +141,10 @@ impl<'a> Importer<'a> {
         let row = whole.or_else(|| {
             let (row, first) = parts.next()?;
             let rest = parts.by_ref().zip(1..).all(|(part, position)| part == (row, position));
-            (first == 0 && rest && outputs.len() == classes + 1).then_some(row)
+            (first == 0 && rest && outputs.len() == classes.len() + 1).then_some(row)
         })?;
         let pipeline = self.pipeline(row);
-        (row.width == classes && pipeline.makes_probabilities()).then_some(pipeline)
+        (row.width == classes.len() && pipeline.makes_probabilities()).then_some(pipeline)
     }
 
     fn pipeline(&self, row: Row) -> Pipeline {
@@ -300,9 +272,9 @@ fn takes_not(column: &Column, taken: &str) -> Error {
 
 /// Makes optional columns required, unless the graph puts something in the place of a missing value: NaN is no answer.
 fn settle_missing(columns: Vec<Column>, pipeline: &Pipeline) -> Vec<Column> {
-    let takes_missing = pipeline.takes_missing();
-    columns
-        .into_iter()
-        .map(|column| Column { required: column.required || !takes_missing, ..column })
-        .collect()
+    let settle = |(at, column): (usize, Column)| {
+        let required = column.required || !pipeline.takes_missing(at);
+        Column { required, ..column }
+    };
+    columns.into_iter().enumerate().map(settle).collect()
 }

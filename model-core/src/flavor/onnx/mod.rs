@@ -4,10 +4,13 @@ mod decode;
 mod export;
 mod graph_writer;
 mod import;
+mod ml_operators;
 mod model;
 mod operators;
 mod pipeline;
+mod selection;
 mod tensor;
+mod value;
 mod wire;
 
 use std::sync::Arc;

@@ -64,12 +64,15 @@ impl Pipeline {
         }
     }
 
-    /// Returns true if missing values are replaced before they could spoil a sum.
-    pub(super) fn takes_missing(&self) -> bool {
-        let deciding =
-            |step: &&Arc<Step>| matches!(step.operation, Operation::Impute(_) | Operation::MatMul(_));
-        let first = self.steps.iter().find(deciding);
-        first.is_some_and(|step| matches!(step.operation, Operation::Impute(_)))
+    /// Returns true if a missing value in that column is replaced before it could spoil a sum.
+    pub(super) fn takes_missing(&self, column: usize) -> bool {
+        let before_sums =
+            self.steps.iter().take_while(|step| !matches!(step.operation, Operation::MatMul(_)));
+        let mut stand_ins = before_sums.filter_map(|step| match &step.operation {
+            Operation::Impute(values) => values.get(column),
+            _ => None,
+        });
+        stand_ins.any(|value| !value.is_nan())
     }
 
     /// Returns true if what comes out are probabilities and not scores.
