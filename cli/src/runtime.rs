@@ -1,10 +1,15 @@
 //! The runtime that a command runs on, and the signals that end it.
 
 use std::future::Future;
+use std::time::Duration;
 
 use anyhow::Context;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// How long work on blocking threads may outlive its command: a lookup by `getaddrinfo` cannot be cancelled and takes
+/// seconds while the name servers are silent, which an orderly stop must not wait for.
+const LINGER: Duration = Duration::from_millis(500);
 
 /// Runs a command to its end.
 ///
@@ -16,7 +21,10 @@ pub(crate) fn run<T>(command: impl Future<Output = anyhow::Result<T>>) -> anyhow
         1 => tokio::runtime::Builder::new_current_thread(),
         _ => tokio::runtime::Builder::new_multi_thread(),
     };
-    builder.enable_all().build().context("cannot start the runtime")?.block_on(command)
+    let runtime = builder.enable_all().build().context("cannot start the runtime")?;
+    let result = runtime.block_on(command);
+    runtime.shutdown_timeout(LINGER);
+    result
 }
 
 /// Raises the limit of open files as far as the system allows: a connection is a descriptor, and many systems begin with 1,024.
