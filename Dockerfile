@@ -4,8 +4,8 @@
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
 # glibc, linked statically; its resolver works in an empty image since the DNS and hosts lookups are part of libc itself
-# (glibc 2.34). The target is named so that build scripts and procedural macros stay dynamic. Function names stay in the
-# binary, for backtraces; line tables would double the build's memory and are stripped anyway.
+# (glibc 2.34). The target is named so that build scripts and procedural macros stay dynamic. Line tables would double the
+# build's memory and are stripped anyway.
 ENV RUSTFLAGS="-C target-feature=+crt-static" \
     CARGO_BUILD_TARGET=x86_64-unknown-linux-gnu \
     CARGO_PROFILE_RELEASE_DEBUG=false \
@@ -37,7 +37,7 @@ COPY cli cli
 # A newer time stamp than the empty crates' artifacts, or cargo would keep those.
 RUN find . -path ./target -prune -o -name '*.rs' -exec touch {} + \
     && nice cargo build --release --locked --package martello-cli \
-    && install -D target/$CARGO_BUILD_TARGET/release/martello /image/martello \
+    && install -D -s target/$CARGO_BUILD_TARGET/release/martello /image/martello \
     && install -D -m 644 /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ca-certificates.crt \
     && install -d -o 65532 -g 65532 /image/data
 
