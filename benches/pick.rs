@@ -27,7 +27,7 @@ fn pick(c: &mut Criterion) {
             let (ready, _in_flight) = endpoints(count);
             let (round, tried, now) = (policy.begin(&ready), Tried::default(), Instant::now());
             group.bench_function(BenchmarkId::new(policy.name(), count), |bencher| {
-                let candidates = Candidates { ready: &ready, tried: &tried, now };
+                let candidates = Candidates { ready: &ready, tried: &tried, most_failures: u32::MAX, now };
                 bencher.iter(|| policy.pick(&round, black_box(&candidates)));
             });
         }

@@ -41,7 +41,9 @@ impl<E, P: Policy> Attempt<E, P> {
             return Ok(Self::begin(set, node, tried, started, true));
         }
         let candidates = Candidates { ready: &view.loads, tried, most_failures, now: started };
-        match set.policy.pick(&view.round, &candidates).and_then(|index| view.ready.get(index)) {
+        let picked = set.policy.pick(&view.round, &candidates);
+        let picked = picked.map(|index| set.spare_a_newcomer(&view, &candidates, index));
+        match picked.and_then(|index| view.ready.get(index)) {
             Some(node) => Ok(Self::begin(set, Arc::clone(node), tried, started, false)),
             None => Err(NoEndpoint { members: view.members.len() }),
         }

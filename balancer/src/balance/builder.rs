@@ -1,6 +1,6 @@
 //! How a [`Balance`] is set up.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     Balance, Plain,
@@ -31,6 +31,7 @@ impl Default for BalanceBuilder {
             budget: RetryBudget::default(),
             max_tries: DEFAULT_MAX_TRIES,
             try_timeout: TryTimeout::NEVER,
+            slow_start: Duration::ZERO,
         };
         Self { protocol: Plain, config }
     }
@@ -70,6 +71,14 @@ impl<C> BalanceBuilder<C> {
     #[must_use]
     pub fn try_timeout(mut self, limit: TryTimeout) -> Self {
         self.config.try_timeout = limit;
+        self
+    }
+
+    /// Sets for how long the share of an endpoint that joins others grows, from a tenth to the whole. Zero, not
+    /// at all, by default.
+    #[must_use]
+    pub fn slow_start(mut self, lasts: Duration) -> Self {
+        self.config.slow_start = lasts;
         self
     }
 

@@ -12,6 +12,7 @@ mod outcome;
 mod protocol;
 mod service;
 mod set;
+mod slow_start;
 
 pub use self::{
     builder::{BalanceBuilder, DEFAULT_MAX_TRIES},

@@ -87,6 +87,9 @@ pub(crate) struct View<E, P: Policy> {
     pub(crate) ready: Vec<Arc<Node<E>>>,
     pub(crate) loads: Vec<Arc<Load>>,
     pub(crate) round: P::Round,
+    /// Until when the share of each endpoint that gets requests grows, and until when that of any does.
+    pub(crate) growing: Vec<Option<Instant>>,
+    pub(crate) grows_until: Option<Instant>,
     pub(crate) panic: bool,
     /// When the next ejected endpoint is due for a request on trial.
     pub(crate) next_trial: Option<Instant>,
@@ -95,19 +98,21 @@ pub(crate) struct View<E, P: Policy> {
 impl<E, P: Policy> View<E, P> {
     pub(crate) fn new(members: Vec<Member<E>>, policy: &P) -> Self {
         use crate::health::EndpointState::Ready;
-        let choose = |wanted: &dyn Fn(&Condition) -> bool| -> Vec<Arc<Node<E>>> {
-            let chosen = members.iter().filter(|member| wanted(&member.condition));
-            chosen.map(|member| Arc::clone(&member.node)).collect()
+        let choose = |wanted: &dyn Fn(&Condition) -> bool| -> Vec<&Member<E>> {
+            members.iter().filter(|member| wanted(&member.condition)).collect()
         };
         let healthy = choose(&|condition| condition.state == Ready);
-        let panic = healthy.is_empty() && members.iter().any(|member| member.condition.is_last_resort());
-        let ready = if panic { choose(&Condition::is_last_resort) } else { healthy };
+        let panic = healthy.is_empty() && members.iter().any(|member| member.condition.is_ill());
+        let chosen = if healthy.is_empty() { choose(&Condition::is_last_resort) } else { healthy };
+        let growing: Vec<_> = chosen.iter().map(|member| member.condition.grows_until).collect();
+        let ready: Vec<_> = chosen.iter().map(|member| Arc::clone(&member.node)).collect();
         let loads: Vec<Arc<Load>> = ready.iter().map(|node| Arc::clone(&node.load)).collect();
         let round = policy.begin(&loads);
         // In panic mode every request is a trial.
         let trials = members.iter().filter_map(|member| member.condition.trial_at);
         let next_trial = if panic { None } else { trials.min() };
-        Self { members, ready, loads, round, panic, next_trial }
+        let grows_until = growing.iter().flatten().max().copied();
+        Self { members, ready, loads, round, growing, grows_until, panic, next_trial }
     }
 
     /// Returns whether there is no endpoint that is believed to work.

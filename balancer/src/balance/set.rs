@@ -8,17 +8,21 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
 use tokio::{sync::Notify, time::Instant};
 
-use super::node::{Member, Node, View};
+use super::{
+    node::{Member, Node, View},
+    slow_start::SlowStart,
+};
 use crate::{
     FailureKind,
     health::{Condition, EndpointState, OutlierDetection, Recheck},
-    policy::Policy,
-    retry::{Bucket, Patience},
+    policy::{Candidates, Policy},
+    retry::{Bucket, Patience, Tried},
 };
 
 /// A healthy time this many times as long as the ejection before it lets the next one start from the
@@ -36,6 +40,9 @@ pub(crate) struct Set<E, P: Policy> {
     /// Requests that found the bucket empty.
     pub(crate) budget_refusals: AtomicU64,
     pub(crate) no_endpoint: AtomicU64,
+    /// Told of every newcomer that is to be probed.
+    pub(crate) joined: Arc<Notify>,
+    slow_start: SlowStart,
     outliers: OutlierDetection,
     recheck: Recheck,
     view: ArcSwap<View<E, P>>,
@@ -63,6 +70,8 @@ pub(crate) struct SetConfig {
     pub(crate) budget: crate::RetryBudget,
     pub(crate) max_tries: u32,
     pub(crate) try_timeout: crate::TryTimeout,
+    /// For how long a newcomer's share grows.
+    pub(crate) slow_start: Duration,
 }
 
 impl<E, P: Policy> Set<E, P> {
@@ -76,6 +85,8 @@ impl<E, P: Policy> Set<E, P> {
             lost_connection: Arc::default(),
             budget_refusals: AtomicU64::new(0),
             no_endpoint: AtomicU64::new(0),
+            joined: Arc::default(),
+            slow_start: SlowStart::new(config.slow_start),
             outliers: config.outliers,
             recheck: config.recheck,
             view: ArcSwap::from_pointee(view),
@@ -100,10 +111,43 @@ impl<E, P: Policy> Set<E, P> {
         tracing::info!(endpoint = %name, "endpoint added");
         let node = Arc::new(Node::new(members.next_id, name, weight, service));
         members.next_id += 1;
-        let condition = Condition::new(EndpointState::Ready, "added", Instant::now());
+        let condition = self.first_condition(&members.list);
         members.list.push(Member { node, condition, ejections_in_a_row: 0 });
         self.publish(&members);
         true
+    }
+
+    fn first_condition(&self, others: &[Member<E>]) -> Condition {
+        let now = Instant::now();
+        if self.recheck.asks_newcomers() {
+            self.joined.notify_one();
+            return Condition::new(EndpointState::Joining, "added, and not probed yet", now);
+        }
+        let mut condition = Condition::new(EndpointState::Ready, "added", now);
+        condition.grows_until = self.slow_start.until(others, now);
+        condition
+    }
+
+    /// Returns the endpoint to use in place of the one that was picked: another one, if that is new and should
+    /// not have its whole share yet.
+    pub(crate) fn spare_a_newcomer(
+        &self,
+        view: &View<E, P>,
+        candidates: &Candidates<'_>,
+        picked: usize,
+    ) -> usize {
+        let is_growing = view.grows_until.is_some_and(|until| until > candidates.now);
+        if !is_growing || !candidates.tried.is_empty() {
+            return picked;
+        }
+        let Some(Some(until)) = view.growing.get(picked) else { return picked };
+        if self.slow_start.takes(*until, candidates.now) {
+            return picked;
+        }
+        let mut spared = Tried::none();
+        spared.insert(view.loads[picked].id());
+        let others = Candidates { tried: &spared, most_failures: 0, ..*candidates };
+        self.policy.pick(&view.round, &others).unwrap_or(picked)
     }
 
     /// Stops sending to an endpoint; returns it, if there is one of that name.
@@ -170,9 +214,10 @@ impl<E, P: Policy> Set<E, P> {
         }
         let mut members = self.lock();
         let Some(reason) = why_readmit(&members.list, id, from, evidence) else { return };
+        let now = Instant::now();
+        let grows_until = self.slow_start.until(&members.list, now);
         let Some(member) = find(&mut members.list, id) else { return };
         if evidence == Evidence::Probe && member.condition.probe_leads_to_trial {
-            let now = Instant::now();
             let reason = format!("its probe succeeds, a request decides; {}", member.condition.reason);
             let mut condition = Condition::new(EndpointState::Ejected, reason, member.condition.since);
             condition.trial_at = Some(now);
@@ -181,7 +226,11 @@ impl<E, P: Policy> Set<E, P> {
             return;
         }
         member.node.forgive();
-        self.change(member, Condition::new(EndpointState::Ready, reason, Instant::now()));
+        let mut condition = Condition::new(EndpointState::Ready, reason, now);
+        if member.condition.state == EndpointState::Joining {
+            condition.grows_until = grows_until;
+        }
+        self.change(member, condition);
         self.publish(&members);
     }
 

@@ -1,6 +1,6 @@
 //! How a [`Balancer`] is set up.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::Method;
 use tokio::{sync::mpsc, task::JoinSet, time::timeout};
@@ -25,6 +25,7 @@ pub struct BalancerBuilder {
     budget: RetryBudget,
     max_tries: u32,
     try_timeout: TryTimeout,
+    slow_start: Duration,
     http: Http,
     paths: StatusPaths,
     endpoint: EndpointConfig,
@@ -43,6 +44,7 @@ impl Default for BalancerBuilder {
             budget: RetryBudget::default(),
             max_tries: crate::DEFAULT_MAX_TRIES,
             try_timeout: TryTimeout::default(),
+            slow_start: Self::DEFAULT_SLOW_START,
             http: Http::default(),
             paths: StatusPaths::default(),
             endpoint: EndpointConfig::default(),
@@ -56,6 +58,10 @@ impl BalancerBuilder {
     /// Where the balancer listens unless told: on this machine only, at the port of the system that it
     /// replaces. Who wants to be reached from elsewhere says so.
     pub const DEFAULT_LISTEN: &str = "127.0.0.1:8000";
+
+    /// For how long the share of a replica that joins others grows: three seconds. Within them it makes its
+    /// connections and warms its caches with a part of the load; longer would only keep the help from arriving.
+    pub const DEFAULT_SLOW_START: Duration = Duration::from_secs(3);
 
     /// Sets the address to listen on, such as `0.0.0.0:8000`; port 0 takes a free one.
     #[must_use]
@@ -91,7 +97,7 @@ impl BalancerBuilder {
 
     /// Sets how replicas are probed. By default an ejected one that took no connections returns when it
     /// takes one again, and one that answered wrongly is tried with a request; give
-    /// [`Probe::http`] a path that tells whether a replica can serve, and it decides.
+    /// [`Probe::http`] a path that tells whether a replica can serve, and newcomers get requests once it says so.
     #[must_use]
     pub fn probe(mut self, probe: Probe) -> Self {
         self.probe = probe;
@@ -123,6 +129,14 @@ impl BalancerBuilder {
     #[must_use]
     pub fn try_timeout(mut self, limit: TryTimeout) -> Self {
         self.try_timeout = limit;
+        self
+    }
+
+    /// Sets for how long the share of a replica that joins others grows, from a tenth to the whole.
+    /// [`Self::DEFAULT_SLOW_START`] by default; zero gives it the whole at once.
+    #[must_use]
+    pub fn slow_start(mut self, lasts: Duration) -> Self {
+        self.slow_start = lasts;
         self
     }
 
@@ -214,6 +228,7 @@ impl BalancerBuilder {
             .retry_budget(self.budget)
             .max_tries(self.max_tries)
             .try_timeout(self.try_timeout)
+            .slow_start(self.slow_start)
             .recheck(self.probe.recheck())
             .build(self.policy, std::iter::empty::<(String, _)>())
     }

@@ -43,27 +43,37 @@ impl<P: Policy> Prober<P> {
     pub(crate) async fn run(mut self) {
         let mut ticks = tokio::time::interval(self.probe.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut running = JoinSet::new();
+        let (mut running, joined) = (JoinSet::new(), Arc::clone(&self.set.joined));
         loop {
             tokio::select! {
-                _ = ticks.tick() => self.start(&mut running),
+                _ = ticks.tick() => self.start(&mut running, Self::is_due),
+                () = joined.notified() => self.start(&mut running, Self::is_joining),
                 Some(ended) = running.join_next() => if let Ok(ended) = ended { self.settle(ended) },
             }
         }
     }
 
-    fn start(&mut self, running: &mut JoinSet<Ended>) {
+    fn start(
+        &mut self,
+        running: &mut JoinSet<Ended>,
+        wanted: impl Fn(&Self, &Member<HttpEndpoint>, Instant) -> bool,
+    ) {
         let (view, began) = (self.set.view(), Instant::now());
         let known: HashSet<u64> = view.members.iter().map(|member| member.node.id()).collect();
         self.failures.retain(|id, _| known.contains(id));
         for member in &view.members {
             let id = member.node.id();
-            if self.is_due(member, began) && self.busy.insert(id) {
+            if wanted(self, member, began) && self.busy.insert(id) {
                 let endpoint = member.node.service.clone();
                 let probe = Arc::clone(&self.probe);
                 running.spawn(async move { Ended { id, began, result: probe.ask(&endpoint).await } });
             }
         }
+    }
+
+    /// Newcomers do not wait for the next round.
+    fn is_joining(&self, member: &Member<HttpEndpoint>, _now: Instant) -> bool {
+        member.condition.state == EndpointState::Joining
     }
 
     fn is_due(&self, member: &Member<HttpEndpoint>, now: Instant) -> bool {

@@ -14,6 +14,11 @@ pub(crate) enum Recheck {
 }
 
 impl Recheck {
+    /// Returns whether the prober asks newcomers, so that they can wait until they have answered.
+    pub(crate) fn asks_newcomers(self) -> bool {
+        self == Self::Asking
+    }
+
     /// Returns whether the prober can tell that this kind of failure is over.
     pub(crate) fn covers(self, kind: FailureKind) -> bool {
         match self {

@@ -10,6 +10,8 @@ use tokio::time::Instant;
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum EndpointState {
+    /// It has not answered its first health probe yet.
+    Joining,
     /// It gets its share.
     Ready,
     /// It failed too often, and gets nothing for a while.
@@ -24,11 +26,13 @@ pub enum EndpointState {
 
 impl EndpointState {
     /// Every state, in the order in which to show them.
-    pub const ALL: [Self; 5] = [Self::Ready, Self::OnTrial, Self::Ejected, Self::Unhealthy, Self::Draining];
+    pub const ALL: [Self; 6] =
+        [Self::Joining, Self::Ready, Self::OnTrial, Self::Ejected, Self::Unhealthy, Self::Draining];
 
     /// Returns the state's name, as JSON and metrics have it.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Joining => "joining",
             Self::Ready => "ready",
             Self::Ejected => "ejected",
             Self::OnTrial => "on_trial",
@@ -56,6 +60,8 @@ pub(crate) struct Condition {
     pub(crate) probe_at: Option<Instant>,
     /// Whether a probe that succeeds is not enough: requests failed where it would not have.
     pub(crate) probe_leads_to_trial: bool,
+    /// Until when its share of the traffic grows.
+    pub(crate) grows_until: Option<Instant>,
 }
 
 impl Condition {
@@ -67,6 +73,7 @@ impl Condition {
             trial_at: None,
             probe_at: None,
             probe_leads_to_trial: false,
+            grows_until: None,
         }
     }
 
@@ -75,7 +82,12 @@ impl Condition {
         self.state != EndpointState::Draining
     }
 
-    /// Returns whether the endpoint is out for its health.
+    /// Returns whether the endpoint is known not to work.
+    pub(crate) fn is_ill(&self) -> bool {
+        self.is_out() && self.state != EndpointState::Joining
+    }
+
+    /// Returns whether the endpoint gets nothing while there are others.
     pub(crate) fn is_out(&self) -> bool {
         !matches!(self.state, EndpointState::Ready | EndpointState::Draining)
     }

@@ -131,7 +131,7 @@ fn is_less_loaded(a: &Load, a_in_flight: u32, b: &Load, b_in_flight: u32) -> boo
 
 /// Spreads a counter over all bits (SplitMix64's finalizer, Steele, Lea and Flood 2014): random enough
 /// to choose by, without a generator that threads would share.
-fn scatter(counter: u64) -> u64 {
+pub(crate) fn scatter(counter: u64) -> u64 {
     let mut z = counter.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
