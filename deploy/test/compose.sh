@@ -3,7 +3,7 @@
 #   deploy/test/compose.sh [--full] [--no-build]
 # compose.embedded.yaml, or with --full compose.yaml with stand-ins for the images that not every machine can pull.
 # COMPOSE names the program (docker-compose, or "docker compose"). Ends at the first promise that is not kept.
-# It takes 2 minutes with the images at hand. Load stays inside the project's own network.
+# It takes 2 minutes with the images at hand, 5 with --full. Load stays inside the project's own network.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -171,13 +171,14 @@ load_held swap
 
 # --- without a registry ----------------------------------------------------------------------------------------------
 if [ -n "$full" ]; then
-    load outage 20
+    load outage 90
     dc stop mlflow object-store mysql >"$logs/stop" 2>&1 || fail "stop the registry"
     for id in $(replicas); do
         docker restart "$id" >/dev/null
         await 30 "a replica is healthy out of its cache" eval "docker exec $id /martello healthcheck"
     done
     await 20 "three endpoints" endpoints_are 3
+    kill -0 "$load_pid" 2>/dev/null || fail "the load ended before the replicas were back: nothing was shown"
     say "every replica restarted out of its cache, with MLflow, MySQL and the object store stopped"
     load_held outage
 fi
