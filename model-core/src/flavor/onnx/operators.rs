@@ -58,10 +58,9 @@ impl<'a> Importer<'a> {
             (Value::Label(row, classes @ Classes::Text(_)), element::STRING) => {
                 Ok(Value::Label(row, classes))
             }
-            (
-                Value::Label(row, Classes::Integers(labels)),
-                element::INT64 | element::DOUBLE | element::FLOAT,
-            ) if to == element::INT64 || labels.iter().all(|&label| label as f32 as i64 == label) => {
+            (Value::Label(row, Classes::Integers(labels)), to)
+                if labels.iter().all(|label| holds(to, *label)) =>
+            {
                 Ok(Value::Label(row, Classes::Integers(labels)))
             }
             (_, to) => Err(unsupported(format!("it casts to the element type {to}, which is not read here"))),
@@ -190,6 +189,16 @@ impl<'a> Importer<'a> {
     }
 }
 
+/// Returns true if a label passes through that element type unchanged.
+fn holds(element: i64, label: i64) -> bool {
+    match element {
+        element::INT64 => true,
+        element::DOUBLE => label.unsigned_abs() <= 1 << f64::MANTISSA_DIGITS,
+        element::FLOAT => label.unsigned_abs() <= 1 << f32::MANTISSA_DIGITS,
+        _ => false,
+    }
+}
+
 fn unknown() -> Error {
     unsupported("this operator is not read; the graphs of linear and logistic models are")
 }
@@ -237,5 +246,24 @@ pub(super) fn wholes(constant: Constant<'_>) -> Result<Vec<i64>, Error> {
     match constant.values {
         Values::Whole(values) => Ok(values),
         _ => Err(misfit("its constant does not hold whole numbers".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_passes_through_a_type_that_holds_it() {
+        assert!(
+            holds(element::FLOAT, 1 << 24)
+                && holds(element::DOUBLE, -(1 << 53))
+                && holds(element::INT64, i64::MAX)
+        );
+        assert!(
+            !holds(element::FLOAT, (1 << 24) + 1)
+                && !holds(element::DOUBLE, i64::MAX)
+                && !holds(element::BOOL, 1)
+        );
     }
 }
