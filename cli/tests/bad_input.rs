@@ -112,8 +112,8 @@ fn a_model_file_that_was_changed_is_not_served() {
 
 fn find(folder: &Path, name: &str) -> Option<std::path::PathBuf> {
     fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
+        .expect("the folder is there")
+        .map(|entry| entry.expect("the folder can be read").path())
         .find_map(|path| if path.is_dir() { find(&path, name) } else { path.ends_with(name).then_some(path) })
 }
 

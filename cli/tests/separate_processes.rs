@@ -62,7 +62,8 @@ fn a_replica_that_is_killed_under_load_costs_no_request() {
 /// Waits until the balancer has sent requests to a replica.
 fn wait_until_it_is_asked(balancer: &str, replica: &str) {
     loop {
-        let status: Value = serde_json::from_str(&get(balancer, "/balancer/status")).unwrap();
+        let status: Value =
+            serde_json::from_str(&get(balancer, "/balancer/status")).expect("the status is JSON");
         let endpoints = status["endpoints"].as_array().expect("a list of endpoints");
         let one = endpoints.iter().find(|one| one["name"] == replica).expect("the replica is listed");
         if one["requests"].as_u64() > Some(100) {
@@ -75,10 +76,11 @@ fn wait_until_it_is_asked(balancer: &str, replica: &str) {
 /// The body of an answer.
 fn get(address: &str, path: &str) -> String {
     use std::io::{Read, Write};
-    let mut stream = std::net::TcpStream::connect(address).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").unwrap();
+    let mut stream = std::net::TcpStream::connect(address).expect("the server listens");
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")
+        .expect("the server reads");
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
+    stream.read_to_string(&mut answer).expect("the server answers");
     answer.split_once("\r\n\r\n").expect("a head and a body").1.to_owned()
 }
 
