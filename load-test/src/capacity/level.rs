@@ -46,7 +46,7 @@ impl Level {
         #[expect(clippy::cast_precision_loss, reason = "counts below 2^53 are exact")]
         let each = cpu.as_secs_f64() / report.requests().max(1) as f64;
         let (outcome, reasons) = report.judge_while_held();
-        let step = report.steps().first();
+        let step = report.counted_step();
         let latency = step.map(|step| step.statistics().latency()).unwrap_or_default();
         Self {
             users,

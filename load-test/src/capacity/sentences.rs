@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::capacity::{Findings, Level};
+use crate::capacity::{Findings, Level, Outcome};
 use crate::figures::{Count, Megabytes, Rate, Time};
 
 impl Findings {
@@ -77,7 +77,11 @@ impl Findings {
         let unknown = "the probes could not tell more";
         Some(match (self.least_cores, self.limit_cut_short) {
             (Some(cores), false) => {
-                format!("{users} users hold under a real limit of {cores:.2} cores, and of no less.")
+                let broke = self.limits.iter().filter(|level| level.outcome == Outcome::Breaks);
+                let below = broke.filter_map(|level| level.limit_cores).filter(|limit| *limit < cores);
+                let less = below.reduce(f64::max).map(|limit| format!(" and not under {limit:.2}"));
+                let less = less.unwrap_or_default();
+                format!("{users} users hold under a real limit of {cores:.2} cores{less}.")
             }
             (Some(cores), true) => {
                 format!("{users} users hold under a real limit of {cores:.2} cores; {unknown}.")

@@ -8,7 +8,8 @@ use crate::capacity::{
     Approach, CpuQuota, Findings, Ladder, Level, Outcome, Prediction, Scalability, highest_held, knee,
 };
 use crate::error::{Error, Result};
-use crate::plan::PlanBuilder;
+use crate::plan::{PlanBuilder, Step};
+use crate::report::StepReport;
 use crate::think_time::ThinkTime;
 
 /// Users of the probe at low load: enough requests that what a server does without any weighs little, far below
@@ -17,6 +18,12 @@ const PROBE_USERS: usize = 200;
 
 /// Users of each measurement of a sweep, who do not think: each replica of a small machine is busy with them.
 const SWEEP_USERS: usize = 64;
+
+/// How many mean think times pass before a probe counts.
+const SETTLE_THINK_TIMES: f64 = 2.0;
+
+/// The place of the step that counts, behind the one in which users start and settle.
+const COUNTED_STEP: usize = 1;
 
 /// The distance between processor limits that are tried, in cores.
 const LIMIT_STEP: f64 = 0.05;
@@ -206,16 +213,24 @@ impl Survey {
     async fn measure_with(&self, plan: PlanBuilder, users: usize) -> Result<Level> {
         #[expect(clippy::cast_precision_loss, reason = "users are fewer than 2^53")]
         let start = Duration::from_secs_f64(users as f64 / plan.users_per_second().max(1.0));
-        let plan = plan.users(users).run_time(start + self.hold).build()?;
+        // Users who started together think together: only after a while do they ask at all times equally.
+        let settle = plan.mean_think_time().mul_f64(SETTLE_THINK_TIMES);
+        let step = Step::new(users, plan.users_per_second());
+        let plan = plan.steps([step.lasting(start + settle), step.lasting(self.hold)]).build()?;
         let report = plan.run(|_| ()).await?;
         Ok(Level::of(users, &report))
     }
 }
 
 impl crate::Report {
+    /// The step of a probe that counts.
+    pub(super) fn counted_step(&self) -> Option<&StepReport> {
+        self.steps().get(COUNTED_STEP)
+    }
+
     /// What the plan's thresholds say of the time in which all users were at work.
     pub(super) fn judge_while_held(&self) -> (Outcome, Vec<String>) {
-        let Some(step) = self.steps().first() else {
+        let Some(step) = self.counted_step() else {
             return (Outcome::Unknown, vec!["the users were never all at work".to_owned()]);
         };
         let doubts = self.doubts_while_held(step);

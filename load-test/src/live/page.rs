@@ -1,7 +1,9 @@
 //! What the page shows.
 
 use crate::draw::{escaped, page};
+use crate::figures::{Count, Rate};
 use crate::live::control::{Control, View};
+use crate::report::Report;
 
 const SCRIPT: &str = include_str!("page.js");
 
@@ -30,7 +32,7 @@ pub(super) fn whole(control: &Control) -> String {
 pub(super) fn fragment(view: &View) -> String {
     let (class, name, sentence) = match (view.is_running, &view.report, &view.error) {
         (true, None, _) => ("running", "starting", "The first figures come after a second.".to_owned()),
-        (true, Some(_), _) => ("running", "running", format!("Going to {} users.", view.goal.users)),
+        (true, Some(report), _) => ("running", "running", at_work(report, view.goal.users)),
         (false, _, Some(error)) => ("invalid", "failed", error.clone()),
         (false, Some(report), None) => ("stopped", "stopped", report.sentence()),
         (false, None, None) => ("stopped", "ready", "Choose the users and start.".to_owned()),
@@ -50,4 +52,14 @@ pub(super) fn fragment(view: &View) -> String {
         report.failure_table(),
     ];
     parts.concat()
+}
+
+fn at_work(report: &Report, goal: usize) -> String {
+    let Some(last) = report.history().last() else { return String::new() };
+    let (users, rate) = (Count(last.users as u64), Rate(last.requests_per_second()));
+    let going = if last.users == goal { String::new() } else { format!(", going to {}", Count(goal as u64)) };
+    format!(
+        "{users} users at work{going}; {rate} requests in the last second, {} failed.",
+        Count(last.failures)
+    )
 }

@@ -118,12 +118,12 @@ impl Report {
         let bars = endpoints.iter().map(|one| {
             let failed = if one.failures > 0 { format!(", {} failed", Count(one.failures)) } else { String::new() };
             format!(
-                "<span>{}</span><div class=\"bar\"><i style=\"width:{:.1}%\"></i><u style=\"left:{:.1}%\"></u></div><span>{} ({:.1} %{failed})</span>\n",
+                "<span>{}</span><span>{} ({:.1} %{failed})</span><div class=\"bar\"><i style=\"width:{:.1}%\"></i><u style=\"left:{:.1}%\"></u></div>\n",
                 escaped(&one.name),
-                one.share / full * 100.0,
-                fair / full * 100.0,
                 Count(one.requests),
                 one.share * 100.0,
+                one.share / full * 100.0,
+                fair / full * 100.0,
             )
         });
         let sentence = escaped(&spread.to_string());
