@@ -35,7 +35,7 @@ impl Model for Waits {
 
     fn predict(&self, batch: &Batch) -> Result<Predictions, Error> {
         self.asked.fetch_add(1, Ordering::SeqCst);
-        drop(self.word.lock().unwrap().recv());
+        self.word.lock().unwrap().recv().unwrap_or_default();
         Ok(Predictions::Numbers(vec![1.0; batch.rows()]))
     }
 }

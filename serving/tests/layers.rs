@@ -12,6 +12,7 @@ use fixture::{Client, GOOD, GOOD_ANSWER, Sum, get, post};
 use http_body_util::{BodyExt as _, Full};
 use martello_serving::bytes::Bytes;
 use martello_serving::http::{HeaderValue, Request, Response};
+use martello_serving::layers::edge::EdgeLayer;
 use martello_serving::{Api, BoxError, Limits, Replica, ServedModel, Slot};
 use tower::ServiceExt as _;
 use tower::util::{MapResponseLayer, MapResultLayer};
@@ -76,4 +77,43 @@ async fn the_api_answers_without_a_server() {
     let answer = api.oneshot(request).await.unwrap();
     assert_eq!(answer.status(), 200);
     assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), GOOD_ANSWER);
+}
+
+#[tokio::test]
+async fn a_request_keeps_its_id_or_gets_one() {
+    let replica = Replica::builder().model(Sum::of_three()).layer(EdgeLayer::new());
+    let replica = replica.listen("127.0.0.1:0").bind().await.unwrap();
+    let address = replica.local_addr();
+    let served = tokio::spawn(replica.serve(std::future::pending()));
+    let mut client = Client::to(address).await;
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        client.send(post("/predict", GOOD)).await;
+        let answer = client.answer().await.unwrap();
+        assert_eq!((answer.status, answer.text()), (200, GOOD_ANSWER));
+        ids.push(answer.header("x-request-id").unwrap().to_owned());
+    }
+    assert_ne!(ids[0], ids[1]);
+    client.send("GET /health HTTP/1.1\r\nhost: test\r\nx-request-id: mine\r\n\r\n").await;
+    assert_eq!(client.answer().await.unwrap().header("x-request-id"), Some("mine"));
+    served.abort();
+}
+
+#[tokio::test]
+async fn a_panic_outside_of_the_model_is_500_and_keeps_the_connection() {
+    let panics = MapResponseLayer::new(|answer: Response<Full<Bytes>>| {
+        assert_ne!(answer.status(), 404, "a bug in a layer");
+        answer
+    });
+    let replica = Replica::builder().model(Sum::of_three()).layer(panics).layer(EdgeLayer::new());
+    let replica = replica.listen("127.0.0.1:0").bind().await.unwrap();
+    let address = replica.local_addr();
+    let served = tokio::spawn(replica.serve(std::future::pending()));
+    let mut client = Client::to(address).await;
+    client.send(get("/nope")).await;
+    let answer = client.answer().await.unwrap();
+    assert_eq!((answer.status, answer.text()), (500, r#"{"detail":"Internal Server Error"}"#));
+    client.send(post("/predict", GOOD)).await;
+    assert_eq!(client.answer().await.unwrap().status, 200);
+    served.abort();
 }

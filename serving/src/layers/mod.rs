@@ -3,4 +3,8 @@
 pub mod access_log;
 pub mod admission;
 pub mod deadline;
+#[cfg(feature = "compression")]
+pub mod decompress;
+pub mod edge;
+pub mod orca;
 pub mod read_body;

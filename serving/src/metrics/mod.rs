@@ -14,6 +14,7 @@ use http::StatusCode;
 
 use self::exposition::Exposition;
 use self::histogram::Histogram;
+pub(crate) use self::process::cpu_time;
 use crate::dialect::Dialect;
 use crate::{ListedModel, Models};
 

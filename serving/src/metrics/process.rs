@@ -20,7 +20,7 @@ pub(super) fn write(out: &mut Exposition) {
 }
 
 /// Returns the time on a CPU so far, in user and system mode.
-fn cpu_time() -> Option<Duration> {
+pub(crate) fn cpu_time() -> Option<Duration> {
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
     // The name, in parentheses, may hold spaces; utime and stime are the 12th and 13th field behind it.
     let (_, fields) = stat.rsplit_once(')')?;
