@@ -17,8 +17,37 @@ use crate::{
 /// How deep the folders of a model that has no manifest may be nested; real ones have three levels.
 const MAX_DEPTH: usize = 32;
 
-pub(crate) async fn fetch(registry: &Registry, uri: &ModelUri, cache: &Cache) -> Result<FetchedModel> {
-    match fetch_current(registry, uri, cache).await {
+/// Is told how far a fetch is; `()` does not care.
+///
+/// Nothing is told when the model is in the cache already.
+pub trait FetchProgress: Send + Sync {
+    /// The transfer begins; it is this long, in bytes.
+    fn started(&self, bytes: u64);
+
+    /// So many more bytes have come.
+    fn advanced(&self, bytes: u64);
+}
+
+impl FetchProgress for () {
+    fn started(&self, _: u64) {}
+
+    fn advanced(&self, _: u64) {}
+}
+
+/// Where a model's files come from, and who wants to know about it.
+struct Source<'a> {
+    artifacts: &'a dyn ArtifactStore,
+    root: &'a Location,
+    progress: &'a dyn FetchProgress,
+}
+
+pub(crate) async fn fetch(
+    registry: &Registry,
+    uri: &ModelUri,
+    cache: &Cache,
+    progress: &dyn FetchProgress,
+) -> Result<FetchedModel> {
+    match fetch_current(registry, uri, cache, progress).await {
         Err(error) if error.is_outage() => match cache.recall(registry.uri(), uri).await {
             Ok(model) => {
                 tracing::warn!(%uri, %error, "the registry cannot be reached: using what the uri last meant");
@@ -30,7 +59,12 @@ pub(crate) async fn fetch(registry: &Registry, uri: &ModelUri, cache: &Cache) ->
     }
 }
 
-async fn fetch_current(registry: &Registry, uri: &ModelUri, cache: &Cache) -> Result<FetchedModel> {
+async fn fetch_current(
+    registry: &Registry,
+    uri: &ModelUri,
+    cache: &Cache,
+    progress: &dyn FetchProgress,
+) -> Result<FetchedModel> {
     let Resolved { version, location } = resolve(registry, uri).await?;
     let promised = match version.as_ref().and_then(|it| it.tags.get(MANIFEST_TAG)) {
         Some(text) => Some(text.parse::<Digest>().map_err(|e| {
@@ -44,19 +78,22 @@ async fn fetch_current(registry: &Registry, uri: &ModelUri, cache: &Cache) -> Re
     };
     let entry = match cached {
         Some(entry) => entry,
-        None => download(registry.artifacts(), uri, &location, promised, cache).await?,
+        None => {
+            let source = Source { artifacts: registry.artifacts(), root: &location, progress };
+            download(&source, uri, promised, cache).await?
+        }
     };
     cache.remember(registry.uri(), uri, version.as_ref(), entry.digest).await;
     Ok(FetchedModel::new(entry, version, Freshness::Current))
 }
 
 async fn download(
-    artifacts: &dyn ArtifactStore,
+    source: &Source<'_>,
     uri: &ModelUri,
-    root: &Location,
     promised: Option<Digest>,
     cache: &Cache,
 ) -> Result<Entry> {
+    let &Source { artifacts, root, progress } = source;
     let listed = match promised {
         Some(digest) => Some(promised_manifest(artifacts, root, digest).await?),
         None => read_manifest(artifacts, root).await.unwrap_or_default(),
@@ -64,8 +101,9 @@ async fn download(
     if let Some(manifest) = listed {
         cache.check_room(manifest.total_size())?;
         let download = cache.begin().await?;
+        progress.started(manifest.total_size());
         for file in manifest.files() {
-            let received = receive(artifacts, root, &file.path, file.size, &download).await?;
+            let received = receive(source, &file.path, file.size, &download).await?;
             if received != *file {
                 return Err(Error::integrity(format!(
                     "{root}: {} is not what was published ({} bytes of {})",
@@ -76,20 +114,23 @@ async fn download(
         return download.finish(manifest).await;
     }
     tracing::warn!(%uri, "the model has no manifest: only sizes can be checked");
-    download_unlisted(artifacts, root, cache).await
+    download_unlisted(source, cache).await
 }
 
 /// Brings a folder that another client wrote: what is listed, with the size that is listed.
-async fn download_unlisted(artifacts: &dyn ArtifactStore, root: &Location, cache: &Cache) -> Result<Entry> {
+async fn download_unlisted(source: &Source<'_>, cache: &Cache) -> Result<Entry> {
+    let &Source { artifacts, root, progress } = source;
     let found = list_files(artifacts, root).await?;
     if found.is_empty() {
         return Err(Error::not_found(format!("{root} holds no files")));
     }
-    cache.check_room(found.iter().fold(0, |sum, (_, size)| sum.saturating_add(*size)))?;
+    let total = found.iter().fold(0, |sum: u64, (_, size)| sum.saturating_add(*size));
+    cache.check_room(total)?;
     let download = cache.begin().await?;
+    progress.started(total);
     let mut files = Vec::with_capacity(found.len());
     for (path, size) in found {
-        let received = receive(artifacts, root, &path, size, &download).await?;
+        let received = receive(source, &path, size, &download).await?;
         if received.size != size {
             return Err(Error::integrity(format!(
                 "{root}: {path} ended after {} of {size} bytes",
@@ -124,12 +165,12 @@ async fn list_files(artifacts: &dyn ArtifactStore, root: &Location) -> Result<Ve
 
 /// Streams one file into the download, hashing on the way; stops as soon as it is longer than it should be.
 async fn receive(
-    artifacts: &dyn ArtifactStore,
-    root: &Location,
+    source: &Source<'_>,
     path: &ArtifactPath,
     size: u64,
     download: &Download,
 ) -> Result<ManifestFile> {
+    let &Source { artifacts, root, progress } = source;
     let mut pieces = artifacts.get(root, path).await?;
     let (mut file, target) = download.create(path).await?;
     let mut hasher = Hasher::default();
@@ -141,6 +182,7 @@ async fn receive(
             .ok_or_else(|| Error::integrity(format!("{root}: {path} is longer than its {size} bytes")))?;
         hasher.update(&piece);
         file.write_all(&piece).await.map_err(|e| Error::io("write", &target, e))?;
+        progress.advanced(piece.len() as u64);
     }
     file.flush().await.map_err(|e| Error::io("write", &target, e))?;
     file.sync_all().await.map_err(|e| Error::io("write", &target, e))?;

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::{
-    ArtifactStore, Cache, ErrorKind, Experiment, FetchedModel, ModelRegistry, ModelUri, ModelVersion,
-    NewExperiment, Promotion, Publication, Resolved, Result, Stage, TrackingStore, TrackingUri, Watch,
-    WatchOptions,
-    embedded::{self, EmbeddedOptions},
+    ArtifactStore, Cache, Error, ErrorKind, Experiment, FetchProgress, FetchedModel, ModelRegistry, ModelUri,
+    ModelVersion, NewExperiment, Promotion, Publication, Resolved, Result, Stage, TrackingStore, TrackingUri,
+    Watch, WatchOptions,
+    embedded::{self, EmbeddedOptions, Sweeper},
 };
 
 /// A registry: who trained what, which version is in charge, and where its files are.
@@ -37,6 +37,7 @@ struct Backend {
     tracking: Arc<dyn TrackingStore>,
     models: Arc<dyn ModelRegistry>,
     artifacts: Arc<dyn ArtifactStore>,
+    sweeper: Option<Sweeper>,
 }
 
 impl Registry {
@@ -59,7 +60,8 @@ impl Registry {
     /// As [`embedded`](Self::embedded).
     pub async fn embedded_with(database: impl AsRef<Path>, options: EmbeddedOptions) -> Result<Self> {
         let opened = embedded::open(database.as_ref(), options).await?;
-        Ok(Self::from_parts(opened.uri, opened.tracking, opened.models, opened.artifacts))
+        let embedded::Opened { uri, tracking, models, artifacts, sweeper } = opened;
+        Ok(Self { inner: Arc::new(Backend { uri, tracking, models, artifacts, sweeper: Some(sweeper) }) })
     }
 
     /// Opens the registry that a tracking URI names: `sqlite:///path/mlflow.db`, or with the feature `rest` an MLflow server at
@@ -109,7 +111,7 @@ impl Registry {
         models: Arc<dyn ModelRegistry>,
         artifacts: Arc<dyn ArtifactStore>,
     ) -> Self {
-        Self { inner: Arc::new(Backend { uri, tracking, models, artifacts }) }
+        Self { inner: Arc::new(Backend { uri, tracking, models, artifacts, sweeper: None }) }
     }
 
     async fn open(uri: TrackingUri) -> Result<Self> {
@@ -118,7 +120,7 @@ impl Registry {
             #[cfg(feature = "rest")]
             TrackingUri::Http(address) => Self::mlflow(&address, crate::rest::RestOptions::from_env()?),
             #[cfg(not(feature = "rest"))]
-            TrackingUri::Http(_) => Err(crate::Error::new(
+            TrackingUri::Http(_) => Err(Error::new(
                 ErrorKind::Unsupported,
                 format!("{uri} is an MLflow server: this build speaks to none, use sqlite:///path/mlflow.db"),
             )),
@@ -143,6 +145,19 @@ impl Registry {
     /// Returns the files.
     pub fn artifacts(&self) -> &dyn ArtifactStore {
         &*self.inner.artifacts
+    }
+
+    /// Returns what finds and deletes the files that an embedded registry no longer needs.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` for any other registry.
+    pub fn sweeper(&self) -> Result<&Sweeper> {
+        self.inner.sweeper.as_ref().ok_or_else(|| {
+            let message =
+                format!("{} is no embedded registry: run `mlflow gc` where its server is", self.uri());
+            Error::new(ErrorKind::Unsupported, message)
+        })
     }
 
     /// Returns the experiment with this name, making it when there is none.
@@ -212,7 +227,21 @@ impl Registry {
     ///
     /// Those of [`resolve`](Self::resolve), and `Integrity` when bytes differ from what was published.
     pub async fn fetch(&self, uri: &ModelUri, cache: &Cache) -> Result<FetchedModel> {
-        crate::fetch::fetch(self, uri, cache).await
+        self.fetch_with(uri, cache, &()).await
+    }
+
+    /// Does what [`fetch`](Self::fetch) does, and tells how far it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`fetch`](Self::fetch).
+    pub async fn fetch_with(
+        &self,
+        uri: &ModelUri,
+        cache: &Cache,
+        progress: &dyn FetchProgress,
+    ) -> Result<FetchedModel> {
+        crate::fetch::fetch(self, uri, cache, progress).await
     }
 
     /// Watches what a URI points to; see [`Watch`].

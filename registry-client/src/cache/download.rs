@@ -59,7 +59,7 @@ impl Download {
             }
             sync_dir(&self.cache.models())?;
             if let Some(entry) = entry::load(&self.cache, digest)? {
-                evict::make_room(&self.cache, digest)?;
+                evict::make_room(&self.cache, Some(digest))?;
                 return Ok(entry);
             }
         }

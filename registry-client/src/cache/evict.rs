@@ -14,21 +14,50 @@ struct Candidate {
     used: SystemTime,
 }
 
-/// Evicts until the models fit, keeping the one that was just added.
-pub(super) fn make_room(cache: &Cache, keep: Digest) -> Result<()> {
-    let mut candidates = candidates(cache)?;
-    let mut total = candidates.iter().fold(0u64, |sum, it| sum.saturating_add(it.bytes));
-    candidates.retain(|it| it.digest != keep);
-    candidates.sort_by_key(|it| it.used);
-    for candidate in candidates {
+/// A model in the cache.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CachedModel {
+    /// The checksum of its manifest.
+    pub digest: Digest,
+    /// The size of its files.
+    pub bytes: u64,
+}
+
+/// Returns what would have to go for the models to fit, nobody using it.
+pub(super) fn excess(cache: &Cache) -> Result<Vec<CachedModel>> {
+    let (mut total, candidates) = by_use(cache)?;
+    let mut excess = Vec::new();
+    for Candidate { digest, bytes, .. } in candidates {
+        if total <= cache.max_bytes {
+            break;
+        }
+        total = total.saturating_sub(bytes);
+        excess.push(CachedModel { digest, bytes });
+    }
+    Ok(excess)
+}
+
+/// Evicts until the models fit, keeping the one that was just added; returns what went.
+pub(super) fn make_room(cache: &Cache, keep: Option<Digest>) -> Result<Vec<CachedModel>> {
+    let (mut total, candidates) = by_use(cache)?;
+    let mut evicted = Vec::new();
+    for candidate in candidates.into_iter().filter(|it| Some(it.digest) != keep) {
         if total <= cache.max_bytes {
             break;
         }
         if evict(cache, &candidate)? {
             total = total.saturating_sub(candidate.bytes);
+            evicted.push(CachedModel { digest: candidate.digest, bytes: candidate.bytes });
         }
     }
-    Ok(())
+    Ok(evicted)
+}
+
+/// Returns the size of all models, and the models, the least recently used first.
+fn by_use(cache: &Cache) -> Result<(u64, Vec<Candidate>)> {
+    let mut candidates = candidates(cache)?;
+    candidates.sort_by_key(|it| it.used);
+    Ok((candidates.iter().fold(0u64, |sum, it| sum.saturating_add(it.bytes)), candidates))
 }
 
 fn candidates(cache: &Cache) -> Result<Vec<Candidate>> {

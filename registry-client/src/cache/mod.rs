@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 pub(crate) use download::Download;
 pub(crate) use entry::Entry;
+pub use evict::CachedModel;
 pub use model::{FetchedModel, Freshness};
 
 use crate::{Digest, Error, ErrorKind, ModelUri, ModelVersion, Result, TrackingUri, blocking};
@@ -83,6 +84,26 @@ impl Cache {
     /// Returns the folder of the cache, absolute.
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// Lists the models beyond [the limit](Self::with_max_bytes), which the next addition would evict unless they are in use.
+    ///
+    /// # Errors
+    ///
+    /// `PermissionDenied` or `Unavailable` when the folder cannot be read.
+    pub async fn excess(&self) -> Result<Vec<CachedModel>> {
+        let cache = self.clone();
+        blocking(move || evict::excess(&cache)).await
+    }
+
+    /// Evicts the models beyond [the limit](Self::with_max_bytes) now, except those in use; returns what went.
+    ///
+    /// # Errors
+    ///
+    /// `PermissionDenied` or `Unavailable` when the folder cannot be changed.
+    pub async fn trim(&self) -> Result<Vec<CachedModel>> {
+        let cache = self.clone();
+        blocking(move || evict::make_room(&cache, None)).await
     }
 
     /// Returns what a URI meant when it was last fetched from that registry, without asking anybody. A replica that starts while

@@ -30,7 +30,7 @@ pub(super) fn of_run(connection: &Connection, run_id: &str, name: &str) -> Work<
     Ok(connection.query_row(sql, [run_id, name], |row| row.get(0)).optional()?)
 }
 
-fn are_known(connection: &Connection) -> Work<bool> {
+pub(super) fn are_known(connection: &Connection) -> Work<bool> {
     const SQL: &str =
         "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'logged_models')";
     Ok(connection.query_row(SQL, [], |row| row.get(0))?)

@@ -13,11 +13,14 @@ mod logged_models;
 mod migrate;
 mod model_store;
 mod models;
+mod needed;
+mod owned;
 mod readers;
 mod runs;
 mod schema;
 mod search;
 mod stages;
+mod sweep;
 mod tracking_store;
 pub(crate) mod validate;
 mod versions;
@@ -30,6 +33,8 @@ use std::time::Duration;
 use database::Database;
 use model_store::EmbeddedModels;
 use tracking_store::EmbeddedTracking;
+
+pub use sweep::{Garbage, GarbageReason, Sweeper};
 
 use crate::disk::create_dirs;
 use crate::{
@@ -62,6 +67,7 @@ pub(crate) struct Opened {
     pub(crate) tracking: Arc<dyn TrackingStore>,
     pub(crate) models: Arc<dyn ModelRegistry>,
     pub(crate) artifacts: Arc<dyn ArtifactStore>,
+    pub(crate) sweeper: Sweeper,
 }
 
 pub(crate) async fn open(database: &Path, options: EmbeddedOptions) -> Result<Opened> {
@@ -71,6 +77,7 @@ pub(crate) async fn open(database: &Path, options: EmbeddedOptions) -> Result<Op
     let root = crate::Location::file(&artifacts)?;
     let database = Database::open(file.clone(), root.clone(), options).await?;
     Ok(Opened {
+        sweeper: Sweeper::new(database.clone(), file.clone(), artifacts),
         uri: TrackingUri::Sqlite(file),
         tracking: Arc::new(EmbeddedTracking::new(database.clone(), root)),
         models: Arc::new(EmbeddedModels::new(database)),

@@ -18,7 +18,7 @@ use crate::{
 const MAX_PAGE: u32 = 1000;
 
 /// MLflow deletes a version by giving it this stage, so that its number is never given again.
-const DELETED: &str = "Deleted_Internal";
+pub(super) const DELETED: &str = "Deleted_Internal";
 
 const SELECT: &str =
     "SELECT name, version, current_stage, status, status_message, source, run_id, description,

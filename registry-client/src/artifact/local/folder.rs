@@ -21,7 +21,10 @@ pub(super) fn prepare(temporary: &Path, locks: &Path, abandoned: Duration) -> Re
         let age = modified.and_then(|at| SystemTime::now().duration_since(at).ok());
         if age.is_some_and(|age| age > abandoned) {
             // What cannot be deleted now harms nobody and is tried again next time.
-            let _ = fs::remove_file(entry.path());
+            let _ = match entry.file_type() {
+                Ok(kind) if kind.is_dir() => fs::remove_dir_all(entry.path()),
+                _ => fs::remove_file(entry.path()),
+            };
         }
     }
     Ok(())
@@ -122,11 +125,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (temporary, locks) = (dir.path().join(".tmp"), dir.path().join(".locks"));
         prepare(&temporary, &locks, Duration::from_secs(60)).unwrap();
+        fs::create_dir_all(temporary.join("folder/with")).unwrap();
+        let folder = fs::File::open(temporary.join("folder")).unwrap();
+        folder.set_modified(SystemTime::now() - Duration::from_secs(61)).unwrap();
         for (name, age) in [("old", 61), ("new", 1)] {
             let file = fs::File::create(temporary.join(name)).unwrap();
             file.set_modified(SystemTime::now() - Duration::from_secs(age)).unwrap();
         }
         prepare(&temporary, &locks, Duration::from_secs(60)).unwrap();
-        assert!(!temporary.join("old").exists() && temporary.join("new").exists());
+        assert!(!temporary.join("old").exists() && !temporary.join("folder").exists());
+        assert!(temporary.join("new").exists());
     }
 }

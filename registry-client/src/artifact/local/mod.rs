@@ -47,7 +47,7 @@ impl LocalArtifacts {
     /// How long nobody must have written to a temporary file before it counts as left behind by a crash.
     pub const ABANDONED_AFTER: Duration = Duration::from_secs(60 * 60);
 
-    /// Opens a store in a folder, making it when it is not there, and deletes temporary files that a crash left.
+    /// Opens a store in a folder, making it when it is not there, and deletes what a crash left of temporary files and of deleted folders.
     ///
     /// # Errors
     ///
@@ -63,7 +63,12 @@ impl LocalArtifacts {
     }
 
     fn temporary(&self) -> PathBuf {
-        self.folder.join(TEMPORARY)
+        Self::temporary_in(&self.folder)
+    }
+
+    /// Returns where the store in this folder keeps what is not whole; what is left there is deleted when it is opened.
+    pub(crate) fn temporary_in(folder: &Path) -> PathBuf {
+        folder.join(TEMPORARY)
     }
 
     fn locks(&self) -> PathBuf {
