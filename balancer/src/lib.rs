@@ -18,7 +18,9 @@ pub use balance::{
     Balance, BalanceBuilder, BalanceError, DEFAULT_MAX_TRIES, Endpoints, FailureKind, InFlight, Load,
     NoEndpoint, Outcome, Plain, Protocol, Repeat, Repeatable, ResponseFuture, Route, Verdict,
 };
-pub use balancer::{Balancer, BalancerBuilder, HttpBalance, Replicas, Status, Upstream};
+pub use balancer::{
+    AdmissionCounts, AdmissionLimits, Balancer, BalancerBuilder, HttpBalance, Replicas, Status, Upstream,
+};
 pub use endpoint::{EndpointConfig, Exchange, HttpEndpoint};
 pub use error::{Error, ErrorKind, Fault, Stage};
 pub use h1::{Body, Limits};

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use http::Method;
 use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 
-use super::{Balancer, HttpBalance, Replicas, Upstream, listener::listen};
+use super::{AdmissionLimits, Balancer, HttpBalance, Replicas, Upstream, admission::Gate, listener::listen};
 use crate::{
     Balance, ConnectionStats, EndpointConfig, Error, Http, OutlierDetection, Probe, ProxyRules, RetryBudget,
     ServerConfig, StatusPaths, TryTimeout,
@@ -28,6 +28,7 @@ pub struct BalancerBuilder {
     slow_start: Duration,
     http: Http,
     paths: StatusPaths,
+    admission: AdmissionLimits,
     endpoint: EndpointConfig,
     proxy: ProxyRules,
     server: ServerConfig,
@@ -47,6 +48,7 @@ impl Default for BalancerBuilder {
             slow_start: Self::DEFAULT_SLOW_START,
             http: Http::default(),
             paths: StatusPaths::default(),
+            admission: AdmissionLimits::default(),
             endpoint: EndpointConfig::default(),
             proxy: ProxyRules::default(),
             server: ServerConfig::default(),
@@ -170,6 +172,13 @@ impl BalancerBuilder {
         self
     }
 
+    /// Sets how many requests may be under way at once, and how many may wait for how long.
+    #[must_use]
+    pub fn admission(mut self, limits: AdmissionLimits) -> Self {
+        self.admission = limits;
+        self
+    }
+
     /// Sets the limits and timeouts towards replicas.
     #[must_use]
     pub fn endpoint(mut self, config: EndpointConfig) -> Self {
@@ -217,6 +226,7 @@ impl BalancerBuilder {
             proxy: self.proxy,
             server: self.server,
             stats: ConnectionStats::new(),
+            gate: Gate::new(self.admission),
             tasks,
         })
     }

@@ -1,5 +1,6 @@
 //! The balancer as a whole: a listener, the rules of HTTP, and replicas behind them.
 
+mod admission;
 mod builder;
 mod explained;
 mod front;
@@ -12,8 +13,18 @@ use std::{future::Future, net::SocketAddr, sync::Arc};
 
 use tokio::{net::TcpListener, task::JoinSet};
 
-pub use self::{builder::BalancerBuilder, replicas::Replicas, status::Status, upstream::Upstream};
-use self::{explained::Explained, front::Front};
+use self::{
+    admission::{Admission, Gate},
+    explained::Explained,
+    front::Front,
+};
+pub use self::{
+    admission::{AdmissionCounts, AdmissionLimits},
+    builder::BalancerBuilder,
+    replicas::Replicas,
+    status::Status,
+    upstream::Upstream,
+};
 use crate::{
     Balance, ConnectionStats, Error, Http, HttpEndpoint, Proxy, ProxyRules, ServerConfig, StatusPaths,
     discovery::{self, Discover},
@@ -51,6 +62,7 @@ pub struct Balancer {
     proxy: ProxyRules,
     server: ServerConfig,
     stats: ConnectionStats,
+    gate: Gate,
     /// Discovery and probes, which end with the balancer.
     tasks: JoinSet<()>,
 }
@@ -69,7 +81,7 @@ impl Balancer {
 
     /// Returns a handle that shows what the balancer is doing.
     pub fn status(&self) -> Status {
-        Status::new(self.balance.clone(), self.stats.clone())
+        Status::new(self.balance.clone(), self.stats.clone(), self.gate.clone())
     }
 
     /// Returns a handle that adds, drains and removes replicas.
@@ -92,10 +104,10 @@ impl Balancer {
     /// None at present: what can go wrong with one connection ends that one alone.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
         let (status, paths) = (self.status(), Arc::new(self.paths));
-        let (balance, rules) = (Explained::new(self.balance), self.proxy);
+        let (balance, rules, gate) = (Explained::new(self.balance), self.proxy, self.gate);
         let front = |peer| {
             let proxy = Proxy::new(balance.clone(), peer, rules);
-            Front::new(proxy, Arc::clone(&paths), status.clone())
+            Front::new(Admission::new(proxy, gate.clone()), Arc::clone(&paths), status.clone())
         };
         server::serve(self.listener, front, self.server, self.stats, shutdown).await;
         drop(self.tasks);

@@ -1,6 +1,6 @@
 //! The handle that shows what a balancer is doing.
 
-use super::HttpBalance;
+use super::{HttpBalance, admission::Gate};
 use crate::{ConnectionStats, Snapshot};
 
 /// Shows what a [`Balancer`](crate::Balancer) is doing; a cheap handle that may be cloned, and outlives it.
@@ -8,17 +8,19 @@ use crate::{ConnectionStats, Snapshot};
 pub struct Status {
     balance: HttpBalance,
     connections: ConnectionStats,
+    gate: Gate,
 }
 
 impl Status {
-    pub(super) fn new(balance: HttpBalance, connections: ConnectionStats) -> Self {
-        Self { balance, connections }
+    pub(super) fn new(balance: HttpBalance, connections: ConnectionStats, gate: Gate) -> Self {
+        Self { balance, connections, gate }
     }
 
     /// Returns everything there is to see, as it is now.
     pub fn snapshot(&self) -> Snapshot {
         let mut snapshot = self.balance.snapshot();
         snapshot.connections = Some(self.connections.counts());
+        snapshot.admission = Some(self.gate.counts());
         snapshot
     }
 }

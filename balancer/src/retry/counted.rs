@@ -1,4 +1,4 @@
-//! A body that counts as in flight until it ends.
+//! A body that keeps something, such as its count as in flight, until it ends.
 
 use std::{
     pin::Pin,
@@ -8,19 +8,19 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
-use crate::{Body, Error, balance::InFlight};
+use crate::{Body, Error};
 
-/// Returns the body, which keeps its endpoint's count until it has ended or is dropped.
-pub(super) fn counted(body: Body, in_flight: InFlight) -> Body {
-    Body::stream(Counted { body, in_flight: Some(in_flight) })
+/// Returns the body, which keeps what it is given until it has ended or is dropped.
+pub(crate) fn counted<G: Send + Unpin + 'static>(body: Body, kept: G) -> Body {
+    Body::stream(Counted { body, kept: Some(kept) })
 }
 
-struct Counted {
+struct Counted<G> {
     body: Body,
-    in_flight: Option<InFlight>,
+    kept: Option<G>,
 }
 
-impl HttpBody for Counted {
+impl<G: Unpin> HttpBody for Counted<G> {
     type Data = Bytes;
     type Error = Error;
 
@@ -31,7 +31,7 @@ impl HttpBody for Counted {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         let ended = matches!(polled, Poll::Ready(None | Some(Err(_)))) || self.body.is_end_stream();
         if ended {
-            self.in_flight = None;
+            self.kept = None;
         }
         polled
     }
@@ -52,7 +52,7 @@ mod tests {
     use http_body_util::{BodyExt, Full};
 
     use super::*;
-    use crate::Load;
+    use crate::{InFlight, Load};
 
     #[tokio::test]
     async fn a_body_is_in_flight_until_it_ends_or_is_dropped() {

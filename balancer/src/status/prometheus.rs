@@ -19,9 +19,18 @@ pub fn prometheus(snapshot: &Snapshot) -> String {
 
 fn write(text: &mut String, snapshot: &Snapshot) -> fmt::Result {
     totals(text, snapshot)?;
+    admission(text, snapshot)?;
     endpoint_counts(text, &snapshot.endpoints)?;
     states(text, &snapshot.endpoints)?;
     latencies(text, &snapshot.endpoints)
+}
+
+fn admission(text: &mut String, snapshot: &Snapshot) -> fmt::Result {
+    let Some(counts) = &snapshot.admission else { return Ok(()) };
+    single(text, "in_flight", "gauge", "Requests under way.", counts.in_flight)?;
+    single(text, "waiting", "gauge", "Requests that wait to be.", counts.waiting)?;
+    single(text, "refused_total", "counter", "Requests refused, as too many waited.", counts.refused)?;
+    single(text, "expired_total", "counter", "Requests that waited in vain.", counts.expired)
 }
 
 fn totals(text: &mut String, snapshot: &Snapshot) -> fmt::Result {

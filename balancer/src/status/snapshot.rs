@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer, ser::SerializeStruct};
 use tokio::time::Instant;
 
 use crate::{
-    ConnectionCounts,
+    AdmissionCounts, ConnectionCounts,
     balance::{Latencies, Member, Set},
     health::EndpointState,
     policy::Policy,
@@ -21,6 +21,8 @@ pub struct Snapshot {
     /// The connections of clients; `None` for a balance without a server.
     #[serde(serialize_with = "connections")]
     pub connections: Option<ConnectionCounts>,
+    /// The requests of clients; `None` for a balance without a server.
+    pub admission: Option<AdmissionCounts>,
     /// Whether no endpoint is healthy, so that all of them are used.
     pub panic: bool,
     /// Requests that found no endpoint at all.
@@ -81,6 +83,7 @@ impl Snapshot {
         Self {
             policy: set.policy.name(),
             connections: None,
+            admission: None,
             panic: view.panic,
             no_endpoint: set.no_endpoint.load(Ordering::Relaxed),
             retries_refused: set.budget_refusals.load(Ordering::Relaxed),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use martello_balancer::policy::PolicyKind;
-use martello_balancer::{Balancer, EndpointConfig, Probe, ServerConfig};
+use martello_balancer::{AdmissionLimits, Balancer, EndpointConfig, Probe, ServerConfig};
 
 use crate::output;
 use crate::runtime::shutdown_requested;
@@ -45,6 +45,9 @@ pub(crate) struct Balance {
     /// Seconds that a replica may take for its answer, and for each pause within it.
     #[arg(long, env = "MARTELLO_UPSTREAM_TIMEOUT", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     upstream_timeout: Option<u64>,
+    /// Requests that may be under way at once; a thousand more may wait for a second, and others are told 503.
+    #[arg(long, env = "MARTELLO_MAX_IN_FLIGHT", value_name = "REQUESTS", value_parser = clap::value_parser!(u32).range(1..))]
+    max_in_flight: Option<u32>,
     /// Seconds that requests in flight may take after SIGTERM.
     #[arg(long, env = "MARTELLO_GRACE", value_name = "SECONDS")]
     grace: Option<u64>,
@@ -70,6 +73,10 @@ impl Balance {
         }
         if self.route_headers {
             builder = builder.with_route_headers();
+        }
+        if let Some(in_flight) = self.max_in_flight {
+            let limits = AdmissionLimits::default();
+            builder = builder.admission(AdmissionLimits { in_flight: in_flight as usize, ..limits });
         }
         Ok(builder.endpoint(self.endpoint()).server(self.server()))
     }

@@ -1,0 +1,300 @@
+//! How many requests may be under way at once, and what happens to one more.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use http::{Request, Response};
+use pin_project_lite::pin_project;
+use serde::Serialize;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+use tower::Service;
+
+use crate::{Body, Error, ErrorKind, retry::counted};
+
+/// How many requests may be under way at once, and how many more may wait for how long. Whoever comes then is
+/// told at once: 503 with the reason `overloaded` and `Retry-After`.
+///
+/// ```
+/// use std::time::Duration;
+/// use martello_balancer::{AdmissionLimits, Balancer};
+///
+/// // Four replicas that work on 16 requests each, and a tenth of a second's worth of waiting.
+/// let limits = AdmissionLimits { in_flight: 64, queue: 50, wait: Duration::from_millis(100) };
+/// let builder = Balancer::builder().admission(limits);
+/// # drop(builder);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AdmissionLimits {
+    /// Requests that may be under way, until the last byte of their answers. 16,384 by default: far more than
+    /// replicas can work on, so it bounds nothing but the balancer's own memory, to 1 GiB if each of them holds
+    /// the largest body that is kept to be sent again. How many are too many for your replicas is for you to
+    /// say: about as many as they work on at once.
+    pub in_flight: usize,
+    /// Requests that may wait for one of these to end. 1,024 by default.
+    pub queue: usize,
+    /// How long one may wait. One second by default: what waited for longer is likely to have been given up by
+    /// its client.
+    pub wait: Duration,
+}
+
+impl Default for AdmissionLimits {
+    fn default() -> Self {
+        Self { in_flight: 16_384, queue: 1_024, wait: Duration::from_secs(1) }
+    }
+}
+
+/// What the limits on requests let in and did not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct AdmissionCounts {
+    /// Requests that are under way.
+    pub in_flight: usize,
+    /// Requests that wait to be.
+    pub waiting: usize,
+    /// Requests that were refused because too many others waited.
+    pub refused: u64,
+    /// Requests that waited in vain.
+    pub expired: u64,
+}
+
+/// The places that requests take.
+#[derive(Debug, Clone)]
+pub(super) struct Gate {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    limits: AdmissionLimits,
+    places: Arc<Semaphore>,
+    waiting: AtomicUsize,
+    refused: AtomicU64,
+    expired: AtomicU64,
+}
+
+impl Gate {
+    pub(super) fn new(limits: AdmissionLimits) -> Self {
+        let in_flight = limits.in_flight.clamp(1, Semaphore::MAX_PERMITS);
+        let limits = AdmissionLimits { in_flight, ..limits };
+        let places = Arc::new(Semaphore::new(in_flight));
+        let (refused, expired) = (AtomicU64::new(0), AtomicU64::new(0));
+        let inner = Inner { limits, places, waiting: AtomicUsize::new(0), refused, expired };
+        Self { inner: Arc::new(inner) }
+    }
+
+    pub(super) fn counts(&self) -> AdmissionCounts {
+        let inner = &self.inner;
+        AdmissionCounts {
+            in_flight: inner.limits.in_flight - inner.places.available_permits(),
+            waiting: inner.waiting.load(Ordering::Relaxed),
+            refused: inner.refused.load(Ordering::Relaxed),
+            expired: inner.expired.load(Ordering::Relaxed),
+        }
+    }
+
+    fn enter(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.inner.places).try_acquire_owned().ok()
+    }
+
+    /// Waits in line, if there is room in it.
+    fn queue(&self) -> Result<Turn, Error> {
+        let waiting = Waiting(Arc::clone(&self.inner));
+        let before = self.inner.waiting.fetch_add(1, Ordering::Relaxed);
+        if before >= self.inner.limits.queue {
+            self.inner.refused.fetch_add(1, Ordering::Relaxed);
+            return Err(Error::new(ErrorKind::Overloaded, "too many requests are under way and waiting"));
+        }
+        Ok(Box::pin(async move {
+            let Waiting(inner) = &waiting;
+            match timeout(inner.limits.wait, Arc::clone(&inner.places).acquire_owned()).await {
+                Ok(place) => Ok(place.expect("the places are never closed")),
+                Err(_) => {
+                    inner.expired.fetch_add(1, Ordering::Relaxed);
+                    Err(Error::new(
+                        ErrorKind::Overloaded,
+                        "no request ended in time to make room for this one",
+                    ))
+                }
+            }
+        }))
+    }
+}
+
+type Turn = Pin<Box<dyn Future<Output = Result<OwnedSemaphorePermit, Error>> + Send>>;
+
+/// A place in the line, also of one who goes away.
+struct Waiting(Arc<Inner>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Lets requests through a gate.
+#[derive(Debug, Clone)]
+pub(super) struct Admission<S> {
+    inner: S,
+    gate: Gate,
+}
+
+impl<S> Admission<S> {
+    pub(super) fn new(inner: S, gate: Gate) -> Self {
+        Self { inner, gate }
+    }
+}
+
+impl<S> Service<Request<Body>> for Admission<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Error> + Clone,
+{
+    type Response = Response<Body>;
+    type Error = Error;
+    type Future = AdmissionFuture<S, S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        if let Some(place) = self.gate.enter() {
+            return AdmissionFuture::Admitted { answer: self.inner.call(request), place: Some(place) };
+        }
+        match self.gate.queue() {
+            Ok(turn) => AdmissionFuture::Queued { turn, service: self.inner.clone(), request: Some(request) },
+            Err(error) => AdmissionFuture::Refused { error: Some(error) },
+        }
+    }
+}
+
+pin_project! {
+    #[project = Projection]
+    pub(super) enum AdmissionFuture<S, F> {
+        Refused { error: Option<Error> },
+        Queued { turn: Turn, service: S, request: Option<Request<Body>> },
+        Admitted { #[pin] answer: F, place: Option<OwnedSemaphorePermit> },
+    }
+}
+
+impl<S, F> Future for AdmissionFuture<S, F>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Error, Future = F>,
+    F: Future<Output = Result<Response<Body>, Error>>,
+{
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        loop {
+            let admitted = match self.as_mut().project() {
+                Projection::Refused { error } => {
+                    let error = error.take().expect("a future is not polled after it has ended");
+                    return Poll::Ready(Err(error));
+                }
+                Projection::Queued { turn, service, request } => {
+                    let place = ready!(turn.as_mut().poll(cx))?;
+                    ready!(service.poll_ready(cx))?;
+                    let request = request.take().expect("a request has its turn once");
+                    Self::Admitted { answer: service.call(request), place: Some(place) }
+                }
+                Projection::Admitted { answer, place } => {
+                    let response = ready!(answer.poll(cx));
+                    let place = place.take();
+                    return Poll::Ready(response.map(|response| hold(response, place)));
+                }
+            };
+            self.set(admitted);
+        }
+    }
+}
+
+/// Keeps the place for as long as the answer's body is on its way.
+fn hold(response: Response<Body>, place: Option<OwnedSemaphorePermit>) -> Response<Body> {
+    match place {
+        Some(place) if response.body().as_bytes().is_none() => response.map(|body| counted(body, place)),
+        _ => response,
+    }
+}
+
+impl<S, F> fmt::Debug for AdmissionFuture<S, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Refused { .. } => "Refused",
+            Self::Queued { .. } => "Queued",
+            Self::Admitted { .. } => "Admitted",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tower::{ServiceExt, service_fn};
+
+    use super::*;
+
+    const LIMITS: AdmissionLimits = AdmissionLimits { in_flight: 2, queue: 1, wait: Duration::from_secs(1) };
+
+    fn request() -> Request<Body> {
+        Request::new(Body::empty())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_more_waits_for_a_place_and_a_further_one_is_refused() {
+        let gate = Gate::new(LIMITS);
+        let slow = service_fn(|_| async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            Ok(Response::new(Body::empty()))
+        });
+        let ask = || tokio::spawn(Admission::new(slow, gate.clone()).oneshot(request()));
+        let all = [ask(), ask(), ask()];
+        tokio::task::yield_now().await;
+        let expected = AdmissionCounts { in_flight: 2, waiting: 1, refused: 0, expired: 0 };
+        assert_eq!(gate.counts(), expected);
+        let refused = ask().await.unwrap().unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Overloaded);
+        for asked in all {
+            assert!(asked.await.unwrap().is_ok());
+        }
+        assert_eq!(gate.counts(), AdmissionCounts { refused: 1, ..AdmissionCounts::default() });
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waiting_ends_in_time_and_who_goes_away_leaves_the_line() {
+        let gate = Gate::new(LIMITS);
+        let never = service_fn(|_| std::future::pending::<Result<Response<Body>, Error>>());
+        let ask = || tokio::spawn(Admission::new(never, gate.clone()).oneshot(request()));
+        let _held = [ask(), ask()];
+        tokio::task::yield_now().await;
+        let gone = ask();
+        tokio::task::yield_now().await;
+        gone.abort();
+        assert!(gone.await.unwrap_err().is_cancelled());
+        assert_eq!(ask().await.unwrap().unwrap_err().kind(), ErrorKind::Overloaded);
+        let expected = AdmissionCounts { in_flight: 2, waiting: 0, refused: 0, expired: 1 };
+        assert_eq!(gate.counts(), expected);
+    }
+
+    #[tokio::test]
+    async fn a_place_is_taken_until_the_body_has_ended() {
+        let gate = Gate::new(LIMITS);
+        let streaming = service_fn(|_| async {
+            let body = http_body_util::Full::new(bytes::Bytes::from_static(b"abc"));
+            Ok(Response::new(Body::new(body)))
+        });
+        let response = Admission::new(streaming, gate.clone()).oneshot(request()).await.unwrap();
+        assert_eq!(gate.counts().in_flight, 1);
+        drop(response);
+        assert_eq!(gate.counts().in_flight, 0);
+    }
+}
