@@ -41,6 +41,11 @@ impl PeakEwma {
         Self { decay, draws: AtomicU64::new(random_seed()) }
     }
 
+    /// Returns the policy with its own sequence of draws; the same seed gives the same sequence.
+    pub fn seeded(seed: u64) -> Self {
+        Self { decay: Self::DEFAULT_DECAY, draws: AtomicU64::new(scatter(seed)) }
+    }
+
     fn cost(&self, load: &Load, now: u32) -> f32 {
         let average = match Average::unpack(load.memory().load(Ordering::Relaxed)) {
             None => Self::UNKNOWN.as_secs_f32(),
