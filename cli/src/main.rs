@@ -18,7 +18,7 @@ use crate::telemetry::LogLevel;
 ///
 /// Start with `martello up`: it does all of it in one process, with nothing else installed.
 #[derive(Debug, Parser)]
-#[command(name = "martello", version, propagate_version = true, arg_required_else_help = true)]
+#[command(name = "martello", version, arg_required_else_help = true)]
 struct Cli {
     /// How much to log on standard error.
     #[arg(long, global = true, env = "MARTELLO_LOG", value_enum, default_value_t = LogLevel::Warn)]
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
     match runtime::run(execute(cli.command)) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            output::note(format!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -62,5 +62,15 @@ async fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Up(up) => up.run().await,
         Command::Registry(registry) => registry.run().await,
         Command::Healthcheck(healthcheck) => healthcheck.run(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_fit_together() {
+        super::Cli::command().debug_assert();
     }
 }

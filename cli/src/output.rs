@@ -1,5 +1,6 @@
 //! Results, on standard output.
 
+use std::fmt;
 use std::io::Write;
 
 use anyhow::Context;
@@ -9,6 +10,11 @@ use anyhow::Context;
 /// A closed pipe (`martello … | head`) is an error like any other here, not a panic as with `println!`.
 pub(crate) fn line(text: &str) -> anyhow::Result<()> {
     writeln!(std::io::stdout().lock(), "{text}").context("cannot write the result")
+}
+
+/// Says something beside the result, on standard error. Nobody may be listening any more, and that is no reason to end.
+pub(crate) fn note(text: impl fmt::Display) {
+    drop(writeln!(std::io::stderr().lock(), "{text}"));
 }
 
 /// Lays rows out in columns, the first row as the head.

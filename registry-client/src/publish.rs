@@ -82,9 +82,6 @@ pub(crate) async fn publish(registry: &Registry, publication: Publication) -> Re
     let root = run.artifact_uri.parse::<Location>()?.join(&checked.folder);
     let digest = checked.manifest.digest();
     let Checked { name, manifest, files, request_id, .. } = checked;
-    let claim = registry.artifacts().claim(&root).await?;
-    store(registry.artifacts(), &root, &manifest, files).await?;
-    ensure_model(registry, &name).await?;
     tags.insert(MANIFEST_TAG.to_owned(), digest.to_string());
     let version = NewVersion {
         name: name.to_string(),
@@ -94,7 +91,20 @@ pub(crate) async fn publish(registry: &Registry, publication: Publication) -> Re
         tags,
         request_id: Some(request_id),
     };
-    let version = registry.models().create_version(version).await?;
+    let claim = registry.artifacts().claim(&root).await?;
+    let made = async {
+        store(registry.artifacts(), &root, &manifest, files).await?;
+        ensure_model(registry, &name).await?;
+        registry.models().create_version(version).await
+    };
+    let version = match made.await {
+        Err(error) if error.kind() == ErrorKind::StorageFull => {
+            // Nothing was registered, and what was stored only keeps the disk full.
+            clear(registry.artifacts(), &root).await;
+            return Err(error);
+        }
+        made => made?,
+    };
     drop(claim);
     ready(registry, version).await
 }
@@ -178,6 +188,16 @@ async fn store(
     let options = PutOptions { sha256: Some(Digest::of(&bytes)), overwrite: Overwrite::Refuse, size: None };
     artifacts.put(root, &manifest_path(), bytes.into(), options).await?;
     Ok(())
+}
+
+/// Removes what an unfinished publication stored, as far as it can be removed.
+async fn clear(artifacts: &dyn ArtifactStore, root: &Location) {
+    let Ok(entries) = artifacts.list(root, None).await else { return };
+    for entry in entries {
+        if let Err(error) = artifacts.delete_prefix(root, &entry.path).await {
+            tracing::warn!(%root, path = %entry.path, %error, "cannot remove a file of an unfinished publication");
+        }
+    }
 }
 
 fn in_manifest_order(mut files: Vec<(ArtifactPath, Content)>) -> Vec<(ArtifactPath, Content)> {

@@ -75,7 +75,7 @@ impl Capacity {
             Err(error) => return Ok(usage(&error)),
         };
         let findings = tokio::select! {
-            findings = survey.run(|level| eprintln!("{level}")) => findings,
+            findings = survey.run(|level| output::note(level)) => findings,
             () = shutdown_requested()? => anyhow::bail!("stopped before anything was found out"),
         };
         let findings = match findings {
@@ -108,7 +108,7 @@ impl Capacity {
 }
 
 fn usage(error: &martello_load_test::Error) -> ExitCode {
-    eprintln!("error: {error}");
+    output::note(format!("error: {error}"));
     ExitCode::from(2)
 }
 

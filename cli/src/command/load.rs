@@ -12,6 +12,7 @@ use martello_load_test::{
     Arrivals, Goal, Plan, PlanBuilder, Report, RequestTemplate, Scenario, ThinkTime, Threshold, Verdict,
 };
 
+use crate::output;
 use crate::runtime::shutdown_requested;
 
 /// The body that the users of the replaced system post.
@@ -81,14 +82,14 @@ impl Load {
         let plan = match self.plan().and_then(PlanBuilder::build) {
             Ok(plan) => plan,
             Err(error) => {
-                eprintln!("error: {error}");
+                output::note(format!("error: {error}"));
                 return Ok(ExitCode::from(2));
             }
         };
         for warning in plan.preflight()?.warnings() {
-            eprintln!("warning: {warning}");
+            output::note(format!("warning: {warning}"));
         }
-        let report = plan.run_until(shutdown_requested()?, |tick| eprintln!("{tick}")).await?;
+        let report = plan.run_until(shutdown_requested()?, |tick| output::note(tick)).await?;
         say(&report)?;
         self.write(&report)?;
         Ok(exit_code(report.verdict()))
@@ -103,12 +104,12 @@ impl Load {
         };
         let page = match page {
             Err(error) if error.is_usage() => {
-                eprintln!("error: {error}");
+                output::note(format!("error: {error}"));
                 return Ok(ExitCode::from(2));
             }
             page => page?,
         };
-        eprintln!("live page: http://{} (Ctrl-C ends it)", page.local_addr());
+        output::note(format!("live page: http://{} (Ctrl-C ends it)", page.local_addr()));
         let Some(report) = page.serve(shutdown_requested()?).await else { return Ok(ExitCode::SUCCESS) };
         say(&report)?;
         self.write(&report)?;

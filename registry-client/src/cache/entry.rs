@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use super::{Cache, download};
 use crate::digest::Hasher;
-use crate::{Digest, Error, Manifest, ManifestFile, Result};
+use crate::{Digest, Error, ErrorKind, Manifest, ManifestFile, Result};
 
 /// How much is read at once while hashing: larger pieces were not faster.
 const PIECE: usize = 64 << 10;
@@ -37,12 +37,22 @@ pub(super) fn load(cache: &Cache, digest: Digest) -> Result<Option<Entry>> {
     let lease = Arc::new(lease(cache, digest)?);
     match check(&folder, digest) {
         Ok(manifest) => Ok(Some(Entry { digest, manifest: Arc::new(manifest), folder, _lease: lease })),
+        Err(error) if !is_damage(&error) => Err(error),
         Err(error) => {
             tracing::warn!(%digest, %error, "a model in the cache is damaged: it is removed");
             download::discard(cache, &folder)?;
             Ok(None)
         }
     }
+}
+
+/// Whether the entry itself is at fault. A disk or a process that cannot read it at the moment says nothing about the bytes, and
+/// they may be the only copy while the registry is down.
+fn is_damage(error: &Error) -> bool {
+    !matches!(
+        error.kind(),
+        ErrorKind::PermissionDenied | ErrorKind::StorageFull | ErrorKind::Timeout | ErrorKind::Unavailable
+    )
 }
 
 pub(super) fn read_files(entry: &Entry) -> Result<Vec<(String, Vec<u8>)>> {
