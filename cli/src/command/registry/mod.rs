@@ -1,20 +1,22 @@
-//! `martello registry`: look into the registry, and move stages and aliases.
+//! `martello registry`: look into the registry, move stages and aliases, fetch, and clean up.
 
-use std::path::PathBuf;
+mod fetch;
+mod gc;
+mod progress;
+
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::{Args, Subcommand};
 use martello_registry_client::{
-    ArtifactPath, Cache, ModelField, ModelUri, ModelVersion, Query, RegisteredModel, Registry, Stage,
-    VersionField,
+    Cache, ModelField, ModelUri, ModelVersion, Query, RegisteredModel, Registry, Stage, VersionField,
 };
 use serde_json::{Value, json};
 
 use crate::connection::RegistryArgs;
 use crate::output;
 
-/// Looks into the registry, and moves stages and aliases.
+/// Looks into the registry, moves stages and aliases, fetches, and cleans up.
 #[derive(Debug, Args)]
 pub(crate) struct RegistryCommand {
     #[command(flatten)]
@@ -64,6 +66,9 @@ enum Action {
         /// Folder to write to; it must not exist.
         to: PathBuf,
     },
+    /// List the artifacts of deleted and unknown runs, and what the cache holds too much; with --delete, delete them. Nothing
+    /// that a version points to is touched.
+    Gc(gc::Gc),
 }
 
 impl RegistryCommand {
@@ -78,6 +83,7 @@ impl RegistryCommand {
             }
             Action::Alias { name, alias, version } => self.alias(&registry, name, alias, *version).await?,
             Action::Fetch { uri, to } => self.fetch(&registry, uri, to).await?,
+            Action::Gc(gc) => gc.run(&registry, Cache::open(self.registry.cache_dir())?, self.json).await?,
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -137,31 +143,15 @@ impl RegistryCommand {
         }
     }
 
-    async fn fetch(&self, registry: &Registry, uri: &ModelUri, to: &PathBuf) -> anyhow::Result<()> {
-        let cache = Cache::open(self.registry.cache_dir())?;
-        let files = registry.fetch(uri, &cache).await?.read_files().await?;
-        std::fs::create_dir_all(to.parent().unwrap_or(to))
-            .and_then(|()| std::fs::create_dir(to))
-            .with_context(|| format!("cannot make the folder {}", to.display()))?;
-        for (path, bytes) in &files {
-            write(to, path, bytes).with_context(|| format!("cannot write {path} to {}", to.display()))?;
-        }
-        let said = json!({ "uri": uri.to_string(), "folder": to, "files": files.len() });
-        self.say(&said, &format!("{uri}: {} files in {}", files.len(), to.display()))
+    async fn fetch(&self, registry: &Registry, uri: &ModelUri, to: &Path) -> anyhow::Result<()> {
+        let files = fetch::fetch(registry, Cache::open(self.registry.cache_dir())?, uri, to).await?;
+        let said = json!({ "uri": uri.to_string(), "folder": to, "files": files });
+        self.say(&said, &format!("{uri}: {files} files in {}", to.display()))
     }
 
     fn say(&self, value: &Value, sentence: &str) -> anyhow::Result<()> {
         if self.json { output::line(&value.to_string()) } else { output::line(sentence) }
     }
-}
-
-/// Writes one file of a model folder; the path is checked again, whatever the registry said.
-fn write(folder: &std::path::Path, path: &str, bytes: &[u8]) -> anyhow::Result<()> {
-    let target = folder.join(path.parse::<ArtifactPath>()?.as_str());
-    if let Some(parent) = target.parent() {
-        std::fs::create_dir_all(parent)?;
-    }
-    Ok(std::fs::write(target, bytes)?)
 }
 
 async fn all_models(registry: &Registry) -> anyhow::Result<Vec<RegisteredModel>> {
