@@ -14,8 +14,11 @@ use martello_registry_client::{
     VersionField,
 };
 
-/// How many publishers are killed.
+/// How many publishers are killed, unless [`KILLS`] says otherwise.
 const ROUNDS: u32 = 60;
+
+/// The variable that says how many publishers are killed.
+const KILLS: &str = "MARTELLO_TEST_KILLS";
 
 /// By how much the next publisher lives longer if the last one achieved nothing, or shorter if it did: so about half of them
 /// achieve something, however fast the machine is.
@@ -121,7 +124,8 @@ async fn a_killed_publisher_leaves_nothing_half_made() {
     let mut said = Said::default();
     let registry = Registry::embedded(dir.path()).await.unwrap();
     let mut lifetime = publish_once(&registry, &mut said).await;
-    for _ in 0..ROUNDS {
+    let rounds = std::env::var(KILLS).map_or(ROUNDS, |text| text.parse().expect(KILLS));
+    for _ in 0..rounds {
         let (random, before) =
             (f64::from(uuid::Uuid::new_v4().as_u128() as u32) / f64::from(u32::MAX), said.done.len());
         kill_a_publisher(dir.path(), lifetime.mul_f64(2.0 * random), &mut said);
@@ -139,7 +143,7 @@ async fn a_killed_publisher_leaves_nothing_half_made() {
             registry.publish(publication(request, run_id)).await.expect("running again completes it");
         assert_eq!(fetched(&registry, version.version).await, files(request));
     }
-    let query = Query::new().equals(VersionField::Name, MODEL).page_size(1000);
+    let query = Query::new().equals(VersionField::Name, MODEL).page_size(200_000);
     let versions = registry.models().search_versions(&query).await.unwrap().items;
     assert_eq!(
         versions.len(),
@@ -149,8 +153,8 @@ async fn a_killed_publisher_leaves_nothing_half_made() {
     let database = rusqlite::Connection::open(dir.path().join("mlflow.db")).unwrap();
     let integrity: String = database.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(integrity, "ok");
-    let (done, few) = (said.done.len(), ROUNDS as usize / 10);
-    eprintln!("{ROUNDS} kills within {lifetime:?}, {done} acknowledged, {interrupted} interrupted");
+    let (done, few) = (said.done.len(), rounds as usize / 10);
+    eprintln!("{rounds} kills within {lifetime:?}, {done} acknowledged, {interrupted} interrupted");
     assert!(interrupted > few && done > few, "nothing was tested");
 }
 
