@@ -69,6 +69,27 @@ async fn json_and_metrics_tell_of_every_replica() {
 }
 
 #[tokio::test]
+async fn the_live_page_is_one_file_that_reads_the_status() {
+    let replicas = [Replica::start()];
+    let running = Running::over(&replicas).await;
+    let mut client = Client::new(running.address);
+    let page = client.get("/balancer").await;
+    assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
+    let html = String::from_utf8(page.body().to_vec()).unwrap();
+    assert!(html.contains(r#"const STATUS = "/balancer/status";"#));
+    let status: serde_json::Value =
+        serde_json::from_slice(client.get("/balancer/status").await.body()).unwrap();
+    for read in ["endpoints", "policy", "panic", "admission", "connections"] {
+        assert!(html.contains(&format!("status.{read}")) && !status[read].is_null(), "{read}");
+    }
+    for read in ["name", "state", "reason", "in_flight", "latency", "failures", "retries", "ejections"] {
+        assert!(html.contains(read) && !status["endpoints"][0][read].is_null(), "{read}");
+    }
+    assert_eq!(replicas[0].reached(), 0, "no replica is asked for it");
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn the_pages_can_be_moved_and_left_out() {
     let replicas = [Replica::start()];
     let paths = StatusPaths { nginx: Some("/stub".into()), metrics: None, ..StatusPaths::default() };

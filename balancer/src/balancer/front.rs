@@ -43,7 +43,9 @@ where
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         match self.paths.page(request.uri().path()) {
-            Some(page) => FrontFuture::Own { answer: Some(page.answer(&request, || self.status.snapshot())) },
+            Some(page) => FrontFuture::Own {
+                answer: Some(page.answer(&request, &self.paths, || self.status.snapshot())),
+            },
             None => FrontFuture::Proxied { answer: self.inner.call(request) },
         }
     }

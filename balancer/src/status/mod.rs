@@ -1,5 +1,6 @@
 //! What the balancer knows of itself: one [`Snapshot`], and the texts made from it.
 
+mod live;
 mod nginx;
 mod paths;
 mod prometheus;
