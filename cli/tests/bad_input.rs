@@ -6,6 +6,7 @@ mod process;
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
+use std::process::Stdio;
 
 use process::{Server, run, said, succeed};
 
@@ -131,4 +132,55 @@ fn help_says_what_a_command_does_and_what_its_exit_codes_mean() {
     assert!(succeed(data.path(), &["--help"]).contains("Start with `martello up`"));
     assert!(succeed(data.path(), &["load", "--help"]).contains("Exit code 0: held"));
     assert!(succeed(data.path(), &["serve", "--help"]).contains("[env: MODEL_STAGE_OR_VERSION="));
+}
+
+#[test]
+fn a_replica_whose_registry_is_locked_is_unhealthy_until_it_is_free() {
+    let data = tempfile::tempdir().unwrap();
+    succeed(data.path(), &["train"]);
+    let database = data.path().join("mlflow.db");
+    let lock = Lock::hold(&database);
+    let address = free_address();
+    let mut child = process::martello(data.path(), &["serve", "--listen", &address])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    check_until(data.path(), &address, "\"model_loaded\":false");
+    drop(lock);
+    check_until(data.path(), &address, "");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// Asks for the health until the answer is 503 and says this, or, if this is empty, until it is 200.
+fn check_until(data: &Path, address: &str, says: &str) {
+    loop {
+        let output = run(data, &["healthcheck", "--address", address]);
+        let healthy = output.status.success();
+        if if says.is_empty() { healthy } else { said(&output).contains(says) } {
+            return;
+        }
+    }
+}
+
+fn free_address() -> String {
+    TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("bound").to_string()
+}
+
+/// Another program that writes to the database and does not come to an end.
+struct Lock(rusqlite::Connection);
+
+impl Lock {
+    fn hold(database: &Path) -> Self {
+        let connection = rusqlite::Connection::open(database).expect("the database is there");
+        connection.execute_batch("BEGIN EXCLUSIVE").expect("nobody else writes");
+        Self(connection)
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        self.0.execute_batch("ROLLBACK").expect("the transaction is open");
+    }
 }
