@@ -153,6 +153,11 @@ fn judge_answer(mark: &HttpMark, endpoint: &Load, response: &Response<Body>) -> 
     if !is_failure(response.status()) {
         return Verdict { outcome: Outcome::Success, repeat: Repeat::Never };
     }
+    if pure {
+        // The function's own answer to this very input: another endpoint would say the same, and a client with bad input could
+        // otherwise have every endpoint ejected.
+        return Verdict { outcome: Outcome::Neutral, repeat: Repeat::Never };
+    }
     let repeat = if mark.may_repeat_at(endpoint) { Repeat::Elsewhere } else { Repeat::Never };
     Verdict { outcome: Outcome::Failure(FailureKind::Status), repeat }
 }
@@ -299,6 +304,7 @@ mod tests {
             (answer(501, &[]), Outcome::Success),
             (answer(500, &[]), failure(FailureKind::Status)),
             (answer(503, &[(NOT_PROCESSED, "overloaded; queue=50")]), Outcome::Neutral),
+            (answer(500, &[(PURE, "?1")]), Outcome::Neutral),
             (answer(503, &[(NOT_PROCESSED, "draining")]), failure(FailureKind::Leaving)),
             (answer(503, &[(NOT_PROCESSED, "no model")]), failure(FailureKind::Status)),
             (error(ClientGone, Stage::Sent), Outcome::Neutral),
