@@ -18,7 +18,7 @@ use replica::{
     total,
 };
 
-/// One attempt that is given up, and the rest for a machine that has other things to do: a tenth of what the
+/// One attempt that is given up, and the rest for a machine that has other things to do: a third of what the
 /// answer would wait for without that.
 const BOUND: Duration = Duration::from_secs(10);
 
