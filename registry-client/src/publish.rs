@@ -1,5 +1,7 @@
 //! Publishing: files first, the manifest after them, the version last.
 
+use std::fs::File;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -7,7 +9,8 @@ use tokio::time::Instant;
 use crate::{
     ArtifactKind, ArtifactPath, ArtifactStore, Content, Digest, Error, ErrorKind, Lifecycle, Location,
     MANIFEST_FILE, Manifest, ManifestFile, ModelName, ModelVersion, NewModel, NewVersion, Overwrite,
-    PutOptions, Query, Registry, Result, Tags, VersionField, VersionStatus, fetch::read_manifest,
+    PutOptions, Query, Registry, Result, Tags, VersionField, VersionStatus, blocking, digest,
+    fetch::read_manifest,
 };
 
 /// The tag that makes [`Registry::publish`] repeatable.
@@ -33,6 +36,9 @@ pub struct Publication {
     pub artifact_path: String,
     /// Path and content of each file.
     pub files: Vec<(String, Vec<u8>)>,
+    /// Path of each further file, and where on the local disk its content is: it is streamed, so memory does not grow with it. It
+    /// must not change meanwhile.
+    pub local_files: Vec<(String, PathBuf)>,
     /// What people should read about the version.
     pub description: Option<String>,
     /// Tags of the version.
@@ -53,10 +59,18 @@ impl Publication {
             run_id: run_id.into(),
             artifact_path: Self::DEFAULT_ARTIFACT_PATH.to_owned(),
             files,
+            local_files: Vec::new(),
             description: None,
             tags: Tags::new(),
             request_id: None,
         }
+    }
+
+    /// Adds a file whose content is on the local disk.
+    #[must_use]
+    pub fn file(mut self, path: impl Into<String>, from: impl Into<PathBuf>) -> Self {
+        self.local_files.push((path.into(), from.into()));
+        self
     }
 }
 
@@ -70,7 +84,9 @@ struct Checked {
 }
 
 pub(crate) async fn publish(registry: &Registry, publication: Publication) -> Result<ModelVersion> {
-    let Publication { name, run_id, artifact_path, files, description, mut tags, request_id } = publication;
+    let Publication { name, run_id, artifact_path, files, local_files, description, mut tags, request_id } =
+        publication;
+    let files = blocking(move || measured(files, local_files)).await?;
     let checked = check(&name, &run_id, &artifact_path, files, request_id)?;
     if let Some(version) = already_published(registry, &checked).await? {
         return Ok(version);
@@ -109,28 +125,41 @@ pub(crate) async fn publish(registry: &Registry, publication: Publication) -> Re
     ready(registry, version).await
 }
 
+/// Finds size and checksum of every file.
+fn measured(
+    files: Vec<(String, Vec<u8>)>,
+    local_files: Vec<(String, PathBuf)>,
+) -> Result<Vec<(ManifestFile, Content)>> {
+    let mut measured = Vec::with_capacity(files.len() + local_files.len());
+    for (path, bytes) in files {
+        let (size, sha256) = (bytes.len() as u64, Digest::of(&bytes));
+        measured.push((ManifestFile { path: path.parse()?, size, sha256 }, Content::from(bytes)));
+    }
+    for (path, from) in local_files {
+        let mut file = File::open(&from).map_err(|e| Error::io("read", &from, e))?;
+        let (sha256, size) = digest::of_file(&mut file, &from)?;
+        measured.push((ManifestFile { path: path.parse()?, size, sha256 }, Content::File(from)));
+    }
+    Ok(measured)
+}
+
 fn check(
     name: &str,
     run_id: &str,
     folder: &str,
-    files: Vec<(String, Vec<u8>)>,
+    files: Vec<(ManifestFile, Content)>,
     request_id: Option<String>,
 ) -> Result<Checked> {
     let (name, folder) = (name.parse()?, folder.parse::<ArtifactPath>()?);
     let mut listed = Vec::with_capacity(files.len());
     let mut contents = Vec::with_capacity(files.len());
-    for (path, bytes) in files {
-        let path: ArtifactPath = path.parse()?;
-        folder.join(&path)?;
-        if path == manifest_path() {
+    for (file, content) in files {
+        folder.join(&file.path)?;
+        if file.path == manifest_path() {
             return Err(Error::invalid(format!("{MANIFEST_FILE} is written by the registry: leave it out")));
         }
-        listed.push(ManifestFile {
-            path: path.clone(),
-            size: bytes.len() as u64,
-            sha256: Digest::of(&bytes),
-        });
-        contents.push((path, Content::from(bytes)));
+        contents.push((file.path.clone(), content));
+        listed.push(file);
     }
     let manifest = Manifest::new(listed)?;
     let request_id = request_id.unwrap_or_else(|| {

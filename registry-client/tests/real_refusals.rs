@@ -15,7 +15,7 @@ use martello_registry_client::{
     S3Options,
 };
 
-const PASSWORD: &str = "password1234";
+const PASSWORD: &str = "only-for-this-test";
 
 fn registry(address: &str, credentials: Option<Credentials>) -> Registry {
     Registry::mlflow(address, RestOptions { credentials, ..RestOptions::default() }).unwrap()

@@ -1,17 +1,13 @@
 //! One model in the cache: in use, checked, read.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::{Cache, download};
-use crate::digest::Hasher;
-use crate::{Digest, Error, ErrorKind, Manifest, ManifestFile, Result};
-
-/// How much is read at once while hashing: larger pieces were not faster.
-const PIECE: usize = 64 << 10;
+use crate::{Digest, Error, ErrorKind, Manifest, ManifestFile, Result, digest};
 
 /// A checked entry, protected from eviction while it lives.
 #[derive(Debug, Clone)]
@@ -102,17 +98,11 @@ fn check(folder: &Path, digest: Digest) -> Result<Manifest> {
 
 fn check_file(path: &Path, listed: &ManifestFile) -> Result<()> {
     let mut file = open_regular(path)?;
-    let mut hasher = Hasher::default();
-    let mut piece = vec![0; PIECE];
-    loop {
-        match file.read(&mut piece) {
-            Ok(0) => break,
-            Ok(read) => hasher.update(&piece[..read]),
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(Error::io("read", path, e)),
-        }
+    if digest::of_file(&mut file, path)? == (listed.sha256, listed.size) {
+        Ok(())
+    } else {
+        Err(changed(path))
     }
-    if hasher.finish() == (listed.sha256, listed.size) { Ok(()) } else { Err(changed(path)) }
 }
 
 fn open_regular(path: &Path) -> Result<File> {

@@ -31,6 +31,7 @@ pub(crate) async fn conformance(registry: &Registry) {
     publishing::two_models_never_share_a_folder(registry).await;
     publishing::an_interrupted_publication_is_completed(registry).await;
     publishing::an_altered_file_is_never_served(registry).await;
+    publishing::files_on_the_local_disk_are_published_with_those_in_memory(registry).await;
     publishing::bad_files_are_refused_before_anything_is_stored(registry).await;
 }
 

@@ -150,3 +150,26 @@ pub(crate) async fn bad_files_are_refused_before_anything_is_stored(registry: &R
     let root: Location = run.artifact_uri.parse().unwrap();
     assert!(registry.artifacts().list(&root, None).await.unwrap().is_empty());
 }
+
+pub(crate) async fn files_on_the_local_disk_are_published_with_those_in_memory(registry: &Registry) {
+    let name = unique("local");
+    let run = run(registry).await;
+    let dir = tempfile::tempdir().unwrap();
+    let weights = dir.path().join("anything");
+    std::fs::write(&weights, vec![7; 200_000]).unwrap();
+    let empty = dir.path().join("nothing");
+    std::fs::write(&empty, "").unwrap();
+    let publication =
+        || Publication::new(&name, &run.run_id, files()).file("zz/weights", &weights).file("empty", &empty);
+    let version = registry.publish(publication()).await.unwrap();
+    assert_eq!(registry.publish(publication()).await.unwrap().version, version.version, "it is repeatable");
+    let expected = [("zz/weights".to_owned(), vec![7; 200_000]), ("empty".to_owned(), Vec::new())];
+    let (_dir, cache) = cache();
+    let fetched = registry.fetch(&format!("models:/{name}/1").parse().unwrap(), &cache).await.unwrap();
+    assert_eq!(sorted(fetched.read_files().await.unwrap()), sorted([files(), expected.to_vec()].concat()));
+
+    std::fs::write(&weights, "changed").unwrap();
+    assert_fails(registry.publish(publication()).await, ErrorKind::Conflict);
+    let missing = Publication::new(&name, &run.run_id, files()).file("weights", dir.path().join("missing"));
+    assert_fails(registry.publish(missing).await, ErrorKind::NotFound);
+}
