@@ -58,6 +58,7 @@ fn judge_code(code: &MinioErrorCode) -> Verdict {
 fn judge_other(code: &str) -> Verdict {
     match code {
         "invalidaccesskeyid"
+        | "notsignedup"
         | "signaturedoesnotmatch"
         | "requesttimetooskewed"
         | "expiredtoken"
@@ -111,6 +112,7 @@ mod tests {
         check("NoSuchBucket", ErrorKind::NotFound, false);
         check("AccessDenied", ErrorKind::PermissionDenied, false);
         check("SignatureDoesNotMatch", ErrorKind::Unauthenticated, false);
+        check("NotSignedUp", ErrorKind::Unauthenticated, false);
         check("PreconditionFailed", ErrorKind::Conflict, false);
         check("SlowDown", ErrorKind::Unavailable, true);
         check("InternalError", ErrorKind::Unavailable, true);
