@@ -3,6 +3,7 @@
 #[allow(dead_code, reason = "each test file uses its part")]
 mod process;
 
+use std::process::Output;
 use std::thread;
 
 use process::{Server, run, said, succeed};
@@ -50,13 +51,18 @@ fn a_replica_that_is_killed_under_load_costs_no_request() {
     victim.kill();
 
     let output = load.join().unwrap();
-    assert!(output.status.success(), "{}", said(&output));
+    no_request_failed(&output);
     let report: Value = serde_json::from_slice(&std::fs::read(report_file).unwrap()).unwrap();
     let text = report.to_string();
-    assert!(said(&output).contains("0 failed"), "{text}");
     for replica in &replicas {
         assert!(text.contains(&replica.address), "{} answered nothing: {text}", replica.address);
     }
+}
+
+/// Exit code 3 says that the generator was late, as it may be beside other tests; the answers count all the same.
+fn no_request_failed(output: &Output) {
+    assert!(matches!(output.status.code(), Some(0 | 3)), "{}", said(output));
+    assert!(said(output).contains(", 0 failed"), "{}", said(output));
 }
 
 /// Waits until the balancer has sent requests to a replica.
@@ -102,6 +108,6 @@ fn up_does_all_of_it_in_one_process() {
     succeed(data.path(), &["healthcheck", "--address", &up.address]);
     let host = format!("http://{}", up.address);
     let load = ["load", "--host", &host, "--users", "20", "--wait", "0.05", "--run-time", "2s"];
-    assert!(succeed(data.path(), &load).contains("0 failed"));
+    no_request_failed(&run(data.path(), &load));
     assert_eq!(up.terminate(), Some(0));
 }
