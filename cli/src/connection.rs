@@ -39,6 +39,13 @@ pub(crate) struct ModelArgs {
     /// the stage or version below.
     #[arg(long = "model", env = "MARTELLO_MODEL", value_name = "URI")]
     uri: Option<ModelUri>,
+    #[command(flatten)]
+    named: NamedModelArgs,
+}
+
+/// A model by its registered name, as the replaced system named it.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct NamedModelArgs {
     /// Name of the registered model.
     #[arg(
         long,
@@ -57,6 +64,12 @@ impl ModelArgs {
         if let Some(uri) = &self.uri {
             return Ok(uri.clone());
         }
+        self.named.uri()
+    }
+}
+
+impl NamedModelArgs {
+    pub(crate) fn uri(&self) -> anyhow::Result<ModelUri> {
         let uri = format!("models:/{}/{}", self.model_name, self.model_stage_or_version);
         uri.parse().with_context(|| format!("{uri} is no model"))
     }

@@ -73,4 +73,21 @@ mod tests {
     fn the_arguments_fit_together() {
         super::Cli::command().debug_assert();
     }
+
+    #[test]
+    fn every_flag_has_an_environment_variable_but_the_one_that_deletes() {
+        let mut flags = Vec::new();
+        without_variable(&super::Cli::command(), &mut flags);
+        assert_eq!(flags, ["gc --delete"]);
+    }
+
+    fn without_variable(command: &clap::Command, found: &mut Vec<String>) {
+        for argument in command.get_arguments() {
+            let Some(long) = argument.get_long() else { continue };
+            if argument.get_env().is_none() && !matches!(long, "help" | "version") {
+                found.push(format!("{} --{long}", command.get_name()));
+            }
+        }
+        command.get_subcommands().for_each(|command| without_variable(command, found));
+    }
 }

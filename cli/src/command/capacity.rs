@@ -28,16 +28,16 @@ pub(crate) struct Capacity {
     #[arg(short, long, env = "LOCUST_USERS", default_value_t = martello_load_test::DEFAULT_USERS)]
     users: usize,
     /// Users that each step adds.
-    #[arg(long, default_value_t = 500)]
+    #[arg(long, env = "MARTELLO_CAPACITY_STEP", default_value_t = 500)]
     step: usize,
     /// Users started a second.
     #[arg(short = 'r', long, env = "LOCUST_SPAWN_RATE", default_value_t = 1000.0)]
     spawn_rate: f64,
     /// Seconds that all users of a step are at work.
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    #[arg(long, env = "MARTELLO_CAPACITY_HOLD", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     hold: u64,
     /// How often a step has to hold before it is believed.
-    #[arg(long, default_value = "3")]
+    #[arg(long, env = "MARTELLO_CAPACITY_REPEATS", default_value = "3")]
     repeats: NonZeroUsize,
     /// Shortest and longest wait of a user between an answer and the next request, in seconds.
     #[arg(long, env = "MARTELLO_LOAD_WAIT", value_name = "MIN,MAX", value_parser = wait, default_value = "1,2.5")]
@@ -58,13 +58,13 @@ pub(crate) struct Capacity {
     #[arg(long, env = "MARTELLO_LOAD_WATCH", value_name = "PID", value_delimiter = ',')]
     watch: Vec<u32>,
     /// Folder of the control group in which the server runs: searches the least processor limit by setting it.
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, env = "MARTELLO_CAPACITY_CGROUP", value_name = "FOLDER")]
     cgroup: Option<PathBuf>,
     /// The same service with so many replicas, at another address: 2=http://127.0.0.1:8002. Four or more give a law.
-    #[arg(long, value_name = "REPLICAS=URL", value_parser = replicas)]
+    #[arg(long, env = "MARTELLO_CAPACITY_REPLICAS", value_delimiter = ',', value_name = "REPLICAS=URL", value_parser = replicas)]
     replicas: Vec<(u32, String)>,
     /// Write the findings as JSON.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, env = "MARTELLO_CAPACITY_JSON", value_name = "FILE")]
     json: Option<PathBuf>,
 }
 

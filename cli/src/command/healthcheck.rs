@@ -18,10 +18,10 @@ pub(crate) struct Healthcheck {
     #[arg(long, env = "MARTELLO_HEALTHCHECK_ADDRESS", default_value = "127.0.0.1:8000")]
     address: String,
     /// Path to ask for.
-    #[arg(long, default_value = "/health")]
+    #[arg(long, env = "MARTELLO_HEALTHCHECK_PATH", default_value = "/health")]
     path: String,
     /// Seconds to wait for the connection, and again for the answer.
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    #[arg(long, env = "MARTELLO_HEALTHCHECK_TIMEOUT", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
 }
 

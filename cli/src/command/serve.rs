@@ -9,7 +9,7 @@ use clap::Args;
 use martello_registry_client::{Cache, ModelUri, Registry, WatchOptions};
 use martello_serving::{ListedModel, ModelSource, Models, Replica, Repository, Slot};
 
-use crate::connection::RegistryArgs;
+use crate::connection::{NamedModelArgs, RegistryArgs};
 use crate::output;
 use crate::runtime::shutdown_requested;
 
@@ -32,17 +32,8 @@ pub(crate) struct Serve {
     /// one answers /predict and /invocations. Without it, the registered name and the stage or version below.
     #[arg(long = "model", env = "MARTELLO_MODEL", value_name = "URI", value_delimiter = ',')]
     models: Vec<ModelUri>,
-    /// Name of the registered model.
-    #[arg(
-        long,
-        env = "REGISTERED_MODEL_NAME",
-        value_name = "NAME",
-        default_value = "linear_regression_model"
-    )]
-    model_name: String,
-    /// Its stage or version.
-    #[arg(long, env = "MODEL_STAGE_OR_VERSION", value_name = "STAGE", default_value = "Production")]
-    model_stage_or_version: String,
+    #[command(flatten)]
+    named: NamedModelArgs,
     /// Let clients take models out of service and put them back, by /v2/repository.
     #[arg(long, env = "MARTELLO_MODEL_CONTROL")]
     model_control: bool,
@@ -114,8 +105,7 @@ impl Serve {
         if !self.models.is_empty() {
             return Ok(self.models.clone());
         }
-        let uri = format!("models:/{}/{}", self.model_name, self.model_stage_or_version);
-        Ok(vec![uri.parse().with_context(|| format!("{uri} is no model"))?])
+        Ok(vec![self.named.uri()?])
     }
 }
 

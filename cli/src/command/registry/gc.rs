@@ -15,13 +15,14 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 #[derive(Debug, Args)]
 pub(super) struct Gc {
     /// Delete what is listed; without this, nothing is changed.
+    // No variable: nobody should delete by what an environment happens to say.
     #[arg(long)]
     delete: bool,
     /// Keep what was deleted or changed more recently than so many hours.
-    #[arg(long, value_name = "HOURS", default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, env = "MARTELLO_GC_OLDER_THAN", value_name = "HOURS", default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..))]
     older_than: u32,
     /// How much the model cache may hold, in bytes; the models that were not used for the longest time go first.
-    #[arg(long, value_name = "BYTES", default_value_t = Cache::DEFAULT_MAX_BYTES)]
+    #[arg(long, env = "MARTELLO_GC_CACHE_BYTES", value_name = "BYTES", default_value_t = Cache::DEFAULT_MAX_BYTES)]
     cache_bytes: u64,
 }
 

@@ -22,7 +22,7 @@ pub(crate) struct RegistryCommand {
     #[command(flatten)]
     registry: RegistryArgs,
     /// Print JSON, for programs.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, env = "MARTELLO_REGISTRY_JSON")]
     json: bool,
     #[command(subcommand)]
     action: Action,
@@ -44,10 +44,10 @@ enum Action {
         /// Its version.
         version: u32,
         /// Staging, Production, Archived or None.
-        #[arg(long, default_value = "Production")]
+        #[arg(long, env = "MARTELLO_PROMOTE_STAGE", default_value = "Production")]
         stage: Stage,
         /// Also let this alias point to the version.
-        #[arg(long)]
+        #[arg(long, env = "MARTELLO_PROMOTE_ALIAS")]
         alias: Option<String>,
     },
     /// Let an alias point to a version.
