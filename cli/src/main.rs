@@ -2,13 +2,14 @@
 
 mod command;
 mod connection;
+mod environment;
 mod output;
 mod runtime;
 mod telemetry;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::command::{balance, capacity, healthcheck, load, registry, serve, train, up};
 use crate::telemetry::LogLevel;
@@ -41,7 +42,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let matches = environment::without_empty(Cli::command()).get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     telemetry::install(cli.log);
     match runtime::run(execute(cli.command)) {
         Ok(code) => code,
@@ -61,7 +63,7 @@ async fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Capacity(capacity) => capacity.run().await,
         Command::Up(up) => up.run().await,
         Command::Registry(registry) => registry.run().await,
-        Command::Healthcheck(healthcheck) => healthcheck.run(),
+        Command::Healthcheck(healthcheck) => healthcheck.run().await,
     }
 }
 

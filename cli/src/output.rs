@@ -1,5 +1,6 @@
 //! Results, on standard output.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::Write;
 
@@ -9,12 +10,26 @@ use anyhow::Context;
 ///
 /// A closed pipe (`martello … | head`) is an error like any other here, not a panic as with `println!`.
 pub(crate) fn line(text: &str) -> anyhow::Result<()> {
-    writeln!(std::io::stdout().lock(), "{text}").context("cannot write the result")
+    writeln!(std::io::stdout().lock(), "{}", printable(text)).context("cannot write the result")
 }
 
 /// Says something beside the result, on standard error. Nobody may be listening any more, and that is no reason to end.
 pub(crate) fn note(text: impl fmt::Display) {
-    drop(writeln!(std::io::stderr().lock(), "{text}"));
+    drop(writeln!(std::io::stderr().lock(), "{}", printable(&text.to_string())));
+}
+
+/// Shows control characters instead of sending them: a cell of somebody's file, a tag or an answer from a server may hold
+/// what moves the cursor, renames the window or forges a line.
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+    let is_unsafe = |character: char| character.is_control() && !matches!(character, '\n' | '\t');
+    if !text.contains(is_unsafe) {
+        return Cow::Borrowed(text);
+    }
+    let show = |character: char| match is_unsafe(character) {
+        true => character.escape_default().to_string(),
+        false => character.to_string(),
+    };
+    Cow::Owned(text.chars().map(show).collect())
 }
 
 /// Lays rows out in columns, the first row as the head.
@@ -29,4 +44,22 @@ pub(crate) fn table(rows: &[Vec<String>]) -> anyhow::Result<()> {
         line(cells.join("  ").trim_end())?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn control_characters_are_shown_and_not_sent() {
+        let cases = [
+            ("two lines\n\tand a tab, größer ✓", "two lines\n\tand a tab, größer ✓"),
+            ("\u{1b}]0;title\u{7}", "\\u{1b}]0;title\\u{7}"),
+            ("over\rwritten", "over\\rwritten"),
+            ("\u{9b}31m", "\\u{9b}31m"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(printable(text), expected);
+        }
+    }
 }

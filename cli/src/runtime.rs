@@ -1,6 +1,8 @@
 //! The runtime that a command runs on, and the signals that end it.
 
 use std::future::Future;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -11,10 +13,19 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// seconds while the name servers are silent, which an orderly stop must not wait for.
 const LINGER: Duration = Duration::from_millis(500);
 
-/// Runs a command to its end.
+/// What a shell reports for a process that a signal ended is this and the signal's number.
+const ENDED_BY_SIGNAL: u8 = 128;
+
+/// Whether the command ends by itself, in its own order, when it is asked to.
+static ENDS_ITSELF: AtomicBool = AtomicBool::new(false);
+
+/// Runs a command to its end, or until SIGTERM or SIGINT if it has no end of its own to make.
+///
+/// The signals are listened for from the beginning and for every command: process 1 of a container, unlike any other,
+/// is not ended by a signal that it does not handle.
 ///
 /// One processor gets a current-thread runtime: more workers would only spend a CPU quota faster.
-pub(crate) fn run<T>(command: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+pub(crate) fn run(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
     raise_descriptor_limit();
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let mut builder = match processors {
@@ -22,7 +33,21 @@ pub(crate) fn run<T>(command: impl Future<Output = anyhow::Result<T>>) -> anyhow
         _ => tokio::runtime::Builder::new_multi_thread(),
     };
     let runtime = builder.enable_all().build().context("cannot start the runtime")?;
-    let result = runtime.block_on(command);
+    let result = runtime.block_on(async {
+        let (mut terminate, mut interrupt) = listen()?;
+        let ended = async {
+            loop {
+                let signal = either(&mut terminate, &mut interrupt).await;
+                if !ENDS_ITSELF.load(Ordering::SeqCst) {
+                    return ExitCode::from(ENDED_BY_SIGNAL + signal);
+                }
+            }
+        };
+        tokio::select! {
+            result = command => result,
+            code = ended => Ok(code),
+        }
+    });
     runtime.shutdown_timeout(LINGER);
     result
 }
@@ -38,26 +63,40 @@ fn raise_descriptor_limit() {
 }
 
 /// Completes at the first SIGTERM or SIGINT; the second one ends the process at once.
-pub(crate) fn shutdown_requested() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
-    let mut terminate = listen(SignalKind::terminate())?;
-    let mut interrupt = listen(SignalKind::interrupt())?;
-    Ok(async move {
+///
+/// From this call on the command ends itself: before it, a signal ends the process.
+pub(crate) fn shutdown_requested() -> anyhow::Result<impl Future<Output = ()> + Send + Unpin + 'static> {
+    let (mut terminate, mut interrupt) = listen()?;
+    ENDS_ITSELF.store(true, Ordering::SeqCst);
+    Ok(Box::pin(async move {
         either(&mut terminate, &mut interrupt).await;
         tokio::spawn(async move {
-            either(&mut terminate, &mut interrupt).await;
-            // 128 + SIGINT: what a shell reports for a process that was interrupted.
-            std::process::exit(130);
+            let signal = either(&mut terminate, &mut interrupt).await;
+            std::process::exit((ENDED_BY_SIGNAL + signal).into());
         });
-    })
+    }))
 }
 
-fn listen(kind: SignalKind) -> anyhow::Result<Signal> {
-    signal(kind).context("cannot listen for signals")
-}
-
-async fn either(one: &mut Signal, other: &mut Signal) {
+/// Gets something ready, or gives up on it when the command is asked to end.
+pub(crate) async fn unless_ended<T>(
+    shutdown: &mut (impl Future<Output = ()> + Unpin),
+    preparation: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<Option<T>> {
     tokio::select! {
-        _ = one.recv() => {}
-        _ = other.recv() => {}
+        ready = preparation => ready.map(Some),
+        () = shutdown => Ok(None),
+    }
+}
+
+fn listen() -> anyhow::Result<(Signal, Signal)> {
+    let listen = |kind| signal(kind).context("cannot listen for signals");
+    Ok((listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?))
+}
+
+/// Waits for one of the two and returns its number.
+async fn either(terminate: &mut Signal, interrupt: &mut Signal) -> u8 {
+    tokio::select! {
+        _ = terminate.recv() => 15,
+        _ = interrupt.recv() => 2,
     }
 }

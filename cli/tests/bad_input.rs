@@ -45,6 +45,49 @@ fn arguments_that_make_no_sense_are_usage_errors() {
     check(data.path(), &["load", "--run-time", "soon"], 2, &["soon", "60s"]);
     check(data.path(), &["load", "--fail-if", "p99"], 2, &["p99"]);
     check(data.path(), &["train", "--data", "houses.csv"], 2, &["--target"]);
+    check(data.path(), &["train", "--target", "price"], 2, &["--data"]);
+}
+
+#[test]
+fn an_empty_variable_means_what_a_missing_one_means() {
+    let data = tempfile::tempdir().unwrap();
+    let empty =
+        ["MLFLOW_TRACKING_URI", "REGISTERED_MODEL_NAME", "MARTELLO_JOB", "MARTELLO_RETRAIN", "MARTELLO_LOG"];
+    let output =
+        process::martello(data.path(), &["train"]).envs(empty.map(|name| (name, ""))).output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(said(&output).contains("linear_regression_model"), "{}", said(&output));
+}
+
+#[test]
+fn control_characters_of_a_file_do_not_reach_the_terminal() {
+    let data = tempfile::tempdir().unwrap();
+    let file = data.path().join("houses.csv");
+    fs::write(&file, "size,price\n1,2\n\u{1b}]0;owned\u{7},3\n").unwrap();
+    let output = run(data.path(), &["train", "--data", file.to_str().unwrap(), "--target", "price"]);
+    let said = said(&output);
+    assert!(said.contains("\\u{1b}]0;owned\\u{7}") && !said.contains('\u{1b}'), "{said:?}");
+}
+
+#[test]
+fn a_class_for_each_row_is_no_classification() {
+    let data = tempfile::tempdir().unwrap();
+    let file = data.path().join("people.csv");
+    let rows: String = (0..30).map(|i| format!("{i},name{i}\n")).collect();
+    fs::write(&file, format!("age,name\n{rows}")).unwrap();
+    check(
+        data.path(),
+        &["train", "--data", file.to_str().unwrap(), "--target", "name"],
+        1,
+        &["`name`", "class of its own"],
+    );
+}
+
+#[test]
+fn up_trains_nothing_else_than_what_it_is_to_serve() {
+    let data = tempfile::tempdir().unwrap();
+    check(data.path(), &["up", "--listen", "127.0.0.1:0", "--model-name", "houses"], 1, &["houses"]);
+    assert!(!succeed(data.path(), &["registry", "list"]).contains("linear_regression_model"));
 }
 
 #[test]

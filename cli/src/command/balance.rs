@@ -9,7 +9,7 @@ use martello_balancer::policy::PolicyKind;
 use martello_balancer::{AdmissionLimits, Balancer, EndpointConfig, Probe, ServerConfig};
 
 use crate::output;
-use crate::runtime::shutdown_requested;
+use crate::runtime::{shutdown_requested, unless_ended};
 
 /// Balances over replicas, or over any other HTTP servers.
 ///
@@ -55,10 +55,14 @@ pub(crate) struct Balance {
 
 impl Balance {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
-        let balancer = self.describe()?.bind().await.context("cannot balance")?;
+        let mut shutdown = shutdown_requested()?;
+        let binding = async { self.describe()?.bind().await.context("cannot balance") };
+        let Some(balancer) = unless_ended(&mut shutdown, binding).await? else {
+            return Ok(ExitCode::SUCCESS);
+        };
         let address = balancer.local_addr();
         output::line(&format!("balancing on http://{address} over {}", self.upstream.join(", ")))?;
-        balancer.serve(shutdown_requested()?).await.context("the balancer failed")?;
+        balancer.serve(shutdown).await.context("the balancer failed")?;
         Ok(ExitCode::SUCCESS)
     }
 

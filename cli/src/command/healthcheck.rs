@@ -26,7 +26,12 @@ pub(crate) struct Healthcheck {
 }
 
 impl Healthcheck {
-    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+    pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
+        // On a thread that may block, so that a signal ends the check while it waits.
+        tokio::task::spawn_blocking(|| self.check()).await.context("the check panicked")?
+    }
+
+    fn check(self) -> anyhow::Result<ExitCode> {
         let answer = self.ask().with_context(|| format!("no health answer from {}", self.address))?;
         let status =
             status_of(&answer).with_context(|| format!("{} did not answer in HTTP", self.address))?;

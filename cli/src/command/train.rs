@@ -22,7 +22,7 @@ pub(crate) struct Train {
     #[arg(long, env = "MARTELLO_TRAIN_DATA", value_name = "FILE", requires = "target")]
     data: Option<PathBuf>,
     /// The column to predict: numbers make it a regression, texts a classification.
-    #[arg(long, env = "MARTELLO_TRAIN_TARGET", value_name = "COLUMN")]
+    #[arg(long, env = "MARTELLO_TRAIN_TARGET", value_name = "COLUMN", requires = "data")]
     target: Option<String>,
     /// A column to leave out. Repeatable.
     #[arg(

@@ -14,10 +14,10 @@ use tokio::task::JoinSet;
 
 use crate::connection::{ModelArgs, RegistryArgs};
 use crate::output;
-use crate::runtime::shutdown_requested;
+use crate::runtime::{shutdown_requested, unless_ended};
 
-/// Everything in one process: trains the linear regression if the registry has none, serves it from N replicas, balances
-/// over them.
+/// Everything in one process: trains the model if it is one of the built-in jobs' and the registry has none, serves it
+/// from N replicas, balances over them.
 ///
 /// Nothing else has to be installed. Ctrl-C drains and ends it.
 #[derive(Debug, Args)]
@@ -36,26 +36,42 @@ pub(crate) struct Up {
 
 impl Up {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
-        let registry = self.registry.open().await?;
-        for job in [TrainingJob::linear_regression(), TrainingJob::penguin_species()] {
-            let outcome = job.run(&registry).await.context("training failed")?;
-            output::line(&outcome.to_string())?;
-        }
+        let mut shutdown = shutdown_requested()?;
         let (stop, stopped) = watch::channel(());
         let mut replicas = JoinSet::new();
-        let mut balancer = Balancer::builder().listen(&self.listen).probe(Probe::http("/health")?);
-        for number in 1..=self.replicas {
-            balancer =
-                balancer.upstream(self.replica(number, &registry, stopped.clone(), &mut replicas).await?);
-        }
-        let balancer = balancer.bind().await.context("cannot balance")?;
+        let preparation = self.prepare(stopped, &mut replicas);
+        let Some(balancer) = unless_ended(&mut shutdown, preparation).await? else {
+            return Ok(ExitCode::SUCCESS);
+        };
         self.greet(balancer.local_addr())?;
-        balancer.serve(shutdown_requested()?).await.context("the balancer failed")?;
+        balancer.serve(shutdown).await.context("the balancer failed")?;
         drop(stop);
         while let Some(ended) = replicas.join_next().await {
             ended.context("a replica panicked")??;
         }
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Trains what is to be served, starts the replicas and binds the balancer over them.
+    async fn prepare(
+        &self,
+        stopped: watch::Receiver<()>,
+        replicas: &mut JoinSet<anyhow::Result<()>>,
+    ) -> anyhow::Result<Balancer> {
+        let model = self.model.uri()?;
+        let registry = self.registry.open().await?;
+        for job in [TrainingJob::linear_regression(), TrainingJob::penguin_species()] {
+            if model.name().is_none_or(|name| name.as_str() != job.model_name()) {
+                continue;
+            }
+            let outcome = job.run(&registry).await.context("training failed")?;
+            output::line(&outcome.to_string())?;
+        }
+        let mut balancer = Balancer::builder().listen(&self.listen).probe(Probe::http("/health")?);
+        for number in 1..=self.replicas {
+            balancer = balancer.upstream(self.replica(number, &registry, stopped.clone(), replicas).await?);
+        }
+        balancer.bind().await.context("cannot balance")
     }
 
     /// Starts a replica on a port of its own; it serves until `stopped` closes.
