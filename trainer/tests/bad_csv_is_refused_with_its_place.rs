@@ -71,6 +71,33 @@ fn a_ragged_row_is_refused_with_its_line() {
 }
 
 #[test]
+fn a_quote_that_is_not_closed_is_named_as_such_and_with_its_line() {
+    refused("x,y\n1,2\n\"3,4\n5,6\n", "line 3: a quote is opened and not closed");
+    refused("x,y\n1,2\n3,\"4", "line 3: a quote is opened and not closed");
+    refused("x,y\n1,2\n3,\"4\n", "line 3: a quote is opened and not closed");
+    refused("x,\"y\n1,2\n", "line 1: a quote is opened and not closed");
+    // Another quoted cell behind it closes it, in the wrong place.
+    refused(
+        "x,y\n\"a,1\n\"b\",2\n",
+        "line 2: 1 cells, the header has 2; a cell goes on over the end of the line",
+    );
+    // More than a cell may have, which is not what is wrong.
+    refused(&format!("x,y\n1,2\n\"3,4\n{}", "5,6\n".repeat(2_000)), "line 3: a quote is opened");
+}
+
+#[test]
+fn quotes_that_are_closed_or_mean_nothing_are_fine() {
+    for csv in [
+        "x,y\n\"a\nb\",1\nb,2\n",
+        "x,y\n\"a \"\"b\"\"\",1\nb,2",
+        "x,y\na,1\n\"\",2\n\n\n",
+        "x,y\n5\" pipe,1\nb,2\n",
+    ] {
+        assert_eq!(read(csv).unwrap().rows(), 2, "{csv:?}");
+    }
+}
+
+#[test]
 fn a_text_in_a_numeric_column_is_refused_with_line_and_column() {
     refused("x,y\n1,2\nabc,3\n", "line 3, column 1 (`x`): `abc` is not a finite number");
     for spelling in ["inf", "-Infinity", "nan", "1e999", "0x10", "1_000", "1,5"] {

@@ -35,8 +35,8 @@ impl Algorithm {
     /// ```
     ///
     /// # Errors
-    /// [`InvalidData`](ErrorKind::InvalidData) if the target does not suit the algorithm, has one class only, or no
-    /// feature varies; [`TooLarge`](ErrorKind::TooLarge); [`NotConverged`](ErrorKind::NotConverged);
+    /// [`InvalidData`](ErrorKind::InvalidData) if the target does not suit the algorithm, has one class only or one for each row, or
+    /// no feature varies; [`TooLarge`](ErrorKind::TooLarge); [`NotConverged`](ErrorKind::NotConverged);
     /// [`Numerical`](ErrorKind::Numerical).
     pub fn fit(&self, train: &Dataset) -> Result<NativeModel, Error> {
         self.fit_within(train, &FitLimits::default())
@@ -99,6 +99,13 @@ fn index_classes(
     index.values_mut().enumerate().for_each(|(i, index)| *index = i);
     if index.len() < 2 {
         return Err(Error::data(format!("the target `{target}` has one class only in the training rows")));
+    }
+    if index.len() == y.len() {
+        return Err(Error::data(format!(
+            "the target `{target}` has a class of its own in each of the {} training rows, so there is nothing to learn \
+             from; is it the right column?",
+            y.len()
+        )));
     }
     if index.len() > limits.classes {
         let (classes, limit) = (index.len(), limits.classes);

@@ -2,6 +2,7 @@
 
 mod header;
 mod options;
+mod source;
 mod table;
 
 use std::io::{self, Read};
@@ -9,6 +10,7 @@ use std::io::{self, Read};
 use csv::{Position, ReaderBuilder, StringRecord, Trim};
 
 pub use self::options::{CsvLimits, CsvOptions};
+use self::source::{Bounded, Ended, ended};
 use self::table::Table;
 use super::Dataset;
 use crate::error::{Error, ErrorKind};
@@ -18,15 +20,25 @@ impl Dataset {
     ///
     /// # Errors
     /// [`InvalidData`](ErrorKind::InvalidData) with line and column for an empty file, a row of the wrong length, a
-    /// column name or header line that comes twice, a cell that is not a number in a numeric column, a missing target,
-    /// a column without any value; [`TooLarge`](ErrorKind::TooLarge) with the limit; [`Io`](ErrorKind::Io).
+    /// column name or header line that comes twice, a quote that is not closed, a cell that is not a number in a numeric
+    /// column, a missing target, a column without any value; [`TooLarge`](ErrorKind::TooLarge) with the limit; [`Io`](ErrorKind::Io).
     pub fn from_csv(reader: impl Read, options: &CsvOptions) -> Result<Self, Error> {
-        let reader = Bounded { inner: reader, left: options.limits.bytes };
+        let reader = Bounded::new(reader, options.limits.bytes);
         let mut csv =
             ReaderBuilder::new().has_headers(false).flexible(true).trim(Trim::All).from_reader(reader);
         let mut record = StringRecord::new();
-        let read = |csv: &mut csv::Reader<_>, record: &mut _| {
-            csv.read_record(record).map_err(|error| read_error(error, &options.limits))
+        let read = |csv: &mut csv::Reader<_>, record: &mut StringRecord| {
+            csv.read_record(record).map_err(|error| read_error(error, &options.limits))?;
+            match ended(record) {
+                Ended::NotYet => Ok(true),
+                Ended::Here => Ok(false),
+                Ended::InQuotes => {
+                    let line = record.position().map_or(0, Position::line);
+                    Err(Error::data(format!(
+                        "line {line}: a quote is opened and not closed before the end of the file"
+                    )))
+                }
+            }
         };
         if !read(&mut csv, &mut record)? {
             return Err(Error::data("the file is empty; its first line must be the column names"));
@@ -54,23 +66,4 @@ fn read_error(error: csv::Error, limits: &CsvLimits) -> Error {
 
 fn too_large(message: String) -> Error {
     Error::new(ErrorKind::TooLarge, message)
-}
-
-// ===== impl Bounded =====
-
-/// Fails instead of reading more than `left` bytes, so that one endless line cannot fill the memory.
-struct Bounded<R> {
-    inner: R,
-    left: u64,
-}
-
-impl<R: Read> Read for Bounded<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = self.inner.read(buffer)?;
-        match self.left.checked_sub(n as u64) {
-            Some(left) => self.left = left,
-            None => return Err(io::ErrorKind::FileTooLarge.into()),
-        }
-        Ok(n)
-    }
 }

@@ -41,7 +41,12 @@ impl<'a> Table<'a> {
         }
         if record.len() != self.header.len() {
             let (got, expected) = (record.len(), self.header.len());
-            return Err(Error::data(format!("line {line}: {got} cells, the header has {expected}")));
+            // A quote in the wrong place swallows what is between it and the next one.
+            let advice = match record.iter().any(|cell| cell.contains('\n')) {
+                true => "; a cell goes on over the end of the line, is its quote closed?",
+                false => "",
+            };
+            return Err(Error::data(format!("line {line}: {got} cells, the header has {expected}{advice}")));
         }
         if record == &self.header {
             return Err(Error::data(format!("line {line}: the header comes a second time")));
