@@ -1,6 +1,18 @@
 # One image for trainer, replica, balancer and load test: a static binary and the CA certificates, nothing else.
 #   docker build -t martello .
 # The classic builder and BuildKit both take it, so it uses neither cache mounts nor here-documents.
+FROM rust:1.95-slim-bookworm AS manifests
+WORKDIR /src
+COPY . .
+# Only what decides about dependencies stays: the manifests, and a program that does nothing for each target that they name.
+RUN for manifest in $(find . -name Cargo.toml); do \
+        crate=$(dirname $manifest) && stub=/manifests/$crate && mkdir -p $stub/src && cp $manifest $stub/ \
+        && if [ -e $crate/src/main.rs ]; then echo src/main.rs; else : > $stub/src/lib.rs; fi > /targets \
+        && awk -F '"' '/^\[/ { folder = /^\[\[(bench|example|test)\]\]/ ? substr($0, 3, length - 4) : ""; sub(/bench/, "benche", folder) } \
+            folder && /^name *=/ { print folder "s/" $2 ".rs" }' $manifest >> /targets \
+        && while read target; do mkdir -p $stub/$(dirname $target) && echo 'fn main() {}' > $stub/$target; done < /targets; \
+    done && cp Cargo.lock /manifests/
+
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
 # glibc, linked statically; its resolver works in an empty image since the DNS and hosts lookups are part of libc itself
@@ -10,30 +22,11 @@ ENV RUSTFLAGS="-C target-feature=+crt-static" \
     CARGO_BUILD_TARGET=x86_64-unknown-linux-gnu \
     CARGO_PROFILE_RELEASE_DEBUG=false \
     CARGO_PROFILE_RELEASE_STRIP=debuginfo
-
-# The dependencies first, against empty crates: this layer is reused until a manifest or the lock file changes. The
-# facade stays empty for good: the binary does not use it, and its benches need not be here.
-COPY Cargo.toml Cargo.lock ./
-COPY model-core/Cargo.toml model-core/
-COPY registry-client/Cargo.toml registry-client/
-COPY trainer/Cargo.toml trainer/
-COPY serving/Cargo.toml serving/
-COPY balancer/Cargo.toml balancer/
-COPY load-test/Cargo.toml load-test/
-COPY cli/Cargo.toml cli/
-RUN for crate in . model-core registry-client trainer serving balancer load-test; do \
-        mkdir -p $crate/src && : > $crate/src/lib.rs; \
-    done && mkdir -p cli/src && echo 'fn main() {}' > cli/src/main.rs \
-    && sed -i '/^\[\[bench\]\]/,$d' Cargo.toml \
-    && nice cargo build --release --locked --package martello-cli
-
-COPY model-core model-core
-COPY registry-client registry-client
-COPY trainer trainer
-COPY serving serving
-COPY balancer balancer
-COPY load-test load-test
-COPY cli cli
+# The dependencies first, against empty crates: this layer is reused until a manifest or the lock file changes.
+COPY --from=manifests /manifests/ ./
+RUN nice cargo build --release --locked --package martello-cli
+# The facade stays empty: the binary does not use it, and its sources are not sent.
+COPY . .
 # A newer time stamp than the empty crates' artifacts, or cargo would keep those.
 RUN find . -path ./target -prune -o -name '*.rs' -exec touch {} + \
     && nice cargo build --release --locked --package martello-cli \

@@ -1,5 +1,7 @@
 //! SIGTERM ends every command, at whatever it is, and so does it where the command is process 1.
 
+#![allow(clippy::unwrap_used, reason = "the helpers of a test are part of it")]
+
 #[allow(dead_code, reason = "each test file uses its part")]
 mod process;
 
