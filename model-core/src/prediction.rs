@@ -80,6 +80,23 @@ impl Predictions {
         }
     }
 
+    /// Adds the answers for further rows.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Prediction`] if they are of another kind.
+    pub fn append(&mut self, further: Self) -> Result<(), Error> {
+        match (self, further) {
+            (Self::Numbers(all), Self::Numbers(mut further)) => all.append(&mut further),
+            (Self::Integers(all), Self::Integers(mut further)) => all.append(&mut further),
+            (Self::Labels(all), Self::Labels(mut further)) => all.append(&mut further),
+            _ => {
+                let message = "the model answers rows of one batch in different kinds";
+                return Err(Error::new(ErrorKind::Prediction, message));
+            }
+        }
+        Ok(())
+    }
+
     /// Returns the answers in row order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Prediction<'_>> {
         (0..self.len()).map(|row| self.get(row))

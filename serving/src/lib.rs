@@ -22,7 +22,7 @@ pub use self::api::{Api, Repository};
 pub use self::error::{BoxError, Error, ErrorKind};
 pub use self::limits::Limits;
 pub use self::models::{ListedModel, Models};
-pub use self::predict::{Predict, PredictFuture, PredictRequest};
+pub use self::predict::{Predict, PredictFuture, PredictRequest, Workers};
 pub use self::replica::{Replica, ReplicaBuilder};
 pub use self::slot::{RefusedModel, ServedModel, Slot};
 pub use self::source::{Follow, ModelSource, warm_up};

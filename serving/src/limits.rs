@@ -37,9 +37,21 @@ pub struct Limits {
     /// which a body may come, and the 30 s after which the replaced system's proxy gave an answer up.
     pub answer: Duration,
     /// Predictions in flight at once, from the head of a request to its answer; more are shed with 503. As many as
-    /// [`connections`](Self::connections) by default, so that nothing is shed unless it is asked for: what a machine
-    /// holds depends on the model.
+    /// [`connections`](Self::connections) by default: what a machine holds depends on the model, so it is
+    /// [`queue_delay`](Self::queue_delay) that bounds what waits; this is for memory, and for models that wait for others.
     pub predictions_in_flight: usize,
+    /// What a request for a prediction may wait before the model is asked, while more comes than can be answered; who would
+    /// wait longer is shed with 503, before its body is read. 5 ms, CoDel's target (RFC 8289 section 4.3): whoever waits
+    /// longer waits behind a queue that does not go away. A model that takes longer than a quarter of it may have four
+    /// questions waiting for each worker.
+    pub queue_delay: Duration,
+    /// The same while it is only a burst: for how long the queue may stay longer than [`queue_delay`](Self::queue_delay)
+    /// before that bound holds, and the bound until then. 100 ms, CoDel's interval, as in "Fail at Scale" (Maurer, ACM
+    /// Queue 13(8), 2015).
+    pub burst_delay: Duration,
+    /// Threads on which batches are predicted that take long. As many as there are processors for this process: more would
+    /// only take turns.
+    pub workers: usize,
     /// Rows of one request; more are answered 422. 10,000: far more than a person sends, and one request does not keep a
     /// core for long.
     pub rows: usize,
@@ -49,9 +61,12 @@ pub struct Limits {
     /// Bytes of the caller's own input that one 422 repeats in all; what does not fit is left out. 256 KiB hold any body
     /// that a person would debug by its echo.
     pub echoed_input: usize,
-    /// Rows up to which a batch is predicted where it was read; larger ones go to a thread that may block. 1,000: a few
-    /// rows cost less than handing them over, many would keep the other connections of the same thread waiting.
+    /// Rows up to which a batch is predicted where it was read; larger ones go to a worker. 1,000: a few rows cost less
+    /// than handing them over, many would keep the other connections of the same thread waiting.
     pub inline_rows: usize,
+    /// The same by what the batches before took. 250 µs: handing over costs about 10, and the event loop looks at its
+    /// sockets after 61 tasks at the latest, so that `/health` waits 15 ms at most.
+    pub inline_time: Duration,
     /// While draining: for how long a kept connection may still send one more request, which is answered
     /// `Connection: close`. 500 ms: busy connections of a balancer end in good order, instead of meeting a close.
     pub drain_linger: Duration,
@@ -76,10 +91,14 @@ impl Default for Limits {
             body_read: Duration::from_secs(30),
             answer: Duration::from_secs(60),
             predictions_in_flight: 16_384,
+            queue_delay: Duration::from_millis(5),
+            burst_delay: Duration::from_millis(100),
+            workers: std::thread::available_parallelism().map_or(1, usize::from),
             rows: 10_000,
             listed_errors: 1_000,
             echoed_input: 256 << 10,
             inline_rows: 1_000,
+            inline_time: Duration::from_micros(250),
             drain_linger: Duration::from_millis(500),
             drain_grace: Duration::from_secs(25),
             linger: Duration::from_secs(2),

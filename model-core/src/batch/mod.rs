@@ -5,6 +5,7 @@ mod builder;
 mod cell;
 mod row_writer;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 pub use self::builder::BatchBuilder;
@@ -95,6 +96,21 @@ impl Batch {
     #[must_use]
     pub fn texts(&self) -> &[Option<Box<str>>] {
         &self.texts
+    }
+
+    /// Returns some of the rows as a batch of their own.
+    ///
+    /// # Panics
+    /// If there are no such rows, as slicing does.
+    #[must_use]
+    pub fn slice(&self, rows: Range<usize>) -> Self {
+        let part = |width: usize| rows.start * width..rows.end * width;
+        Self {
+            signature: Arc::clone(&self.signature),
+            rows: rows.len(),
+            numbers: self.numbers[part(self.signature.numeric_columns().len())].to_vec(),
+            texts: self.texts[part(self.signature.text_columns().len())].to_vec(),
+        }
     }
 
     /// Refuses a batch that was checked against other columns than a model's.

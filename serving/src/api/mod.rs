@@ -58,7 +58,7 @@ use crate::layers::deadline::Deadline;
 use crate::layers::read_body::ReadBody;
 use crate::metrics::Metrics;
 use crate::server::Drain;
-use crate::{BoxError, Limits, Models, Predict, PredictRequest};
+use crate::{BoxError, Limits, Models, Predict, PredictRequest, Workers};
 
 /// The HTTP service of one replica: a tower service for any request body, always ready, that never fails.
 ///
@@ -92,7 +92,8 @@ impl Api {
     pub fn new(models: impl Into<Models>, limits: Limits) -> Self {
         let models = models.into();
         let predict = Predict::new(models.first().clone(), &limits);
-        Self::with_predict(models, predict, limits)
+        let workers = predict.workers().clone();
+        Self::with_predict(models, predict, limits).shedding_by(workers)
     }
 }
 
@@ -102,11 +103,19 @@ impl<P> Api<P> {
     pub fn with_predict(models: impl Into<Models>, predict: P, limits: Limits) -> Self {
         let models = models.into();
         let (bytes, within, in_flight) = (limits.body_bytes, limits.body_read, limits.predictions_in_flight);
-        let answer = limits.answer;
+        let (target, burst, answer) = (limits.queue_delay, limits.burst_delay, limits.answer);
         let ask = Ask::new(models.clone(), predict, limits);
-        let predict = Deadline::new(Admission::new(ReadBody::new(ask, bytes, within), in_flight), answer);
+        let admission = Admission::new(ReadBody::new(ask, bytes, within), in_flight);
+        let predict = Deadline::new(admission.with_delays(target, burst), answer);
         let health = Arc::new(Health::new(models, Drain::new()));
         Self { health, repository: Repository::default(), metrics: Arc::default(), predict }
+    }
+
+    /// Sheds by what waits for these workers: those of a [`Predict`] that is asked through a service of your own.
+    #[must_use]
+    pub fn shedding_by(mut self, workers: Workers) -> Self {
+        self.predict = self.predict.map(|admission| admission.with_workers(workers));
+        self
     }
 
     /// Answers not ready once that drain has begun.

@@ -90,6 +90,10 @@ impl<S> Deadline<S> {
     pub fn into_inner(self) -> S {
         self.inner
     }
+
+    pub(crate) fn map<T>(self, change: impl FnOnce(S) -> T) -> Deadline<T> {
+        Deadline { inner: change(self.inner), most: self.most }
+    }
 }
 
 impl<S, B, R> Service<Request<B>> for Deadline<S>

@@ -6,19 +6,37 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use martello_model_core::Predictions;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
 
-use super::{PredictRequest, ask};
+use super::PredictRequest;
+use super::batch_work::{GivenUp, work};
+use super::workers::{Place, Workers};
 use crate::{Error, ErrorKind};
 
-/// The predictions of one batch, computed already or on a blocking thread.
+/// The predictions of one batch: computed already, or waited for at the [`Workers`](super::Workers).
+///
+/// Dropping it gives the batch up: rows that wait for a worker are never asked about, and a worker stops after the part of
+/// the batch at which it is.
 pub struct PredictFuture {
     state: State,
 }
 
 enum State {
     Ready(Option<Result<Predictions, Error>>),
-    Blocking(JoinHandle<Result<Predictions, Error>>),
+    Working(Box<Working>),
+}
+
+/// A batch at the workers.
+struct Working {
+    stage: Stage,
+    given_up: GivenUp,
+    _place: Place,
+}
+
+enum Stage {
+    Waiting(Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>, Option<PredictRequest>),
+    Asking(JoinHandle<Result<Predictions, Error>>),
 }
 
 impl PredictFuture {
@@ -26,9 +44,37 @@ impl PredictFuture {
         Self { state: State::Ready(Some(answer)) }
     }
 
-    pub(super) fn blocking(request: PredictRequest) -> Self {
-        let work = move || ask(request.served.model().as_ref(), &request.batch);
-        Self { state: State::Blocking(tokio::task::spawn_blocking(work)) }
+    pub(super) fn at(workers: &Workers, request: PredictRequest) -> Self {
+        let place = workers.enter(request.served.cost().of(request.batch.rows()));
+        let stage = Stage::Waiting(Box::pin(workers.clone().free()), Some(request));
+        Self {
+            state: State::Working(Box::new(Working { stage, given_up: GivenUp::default(), _place: place })),
+        }
+    }
+}
+
+impl Working {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Predictions, Error>> {
+        loop {
+            let (permit, request) = match &mut self.stage {
+                Stage::Asking(task) => {
+                    return Pin::new(task).poll(context).map(|done| {
+                        done.unwrap_or_else(|error| {
+                            let message = "the prediction was cancelled";
+                            Err(Error::new(ErrorKind::Prediction, message).with_source(error))
+                        })
+                    });
+                }
+                Stage::Waiting(free, request) => (ready!(free.as_mut().poll(context)), request.take()),
+            };
+            let request = request.expect("a worker is free once");
+            let given_up = self.given_up.clone();
+            self.stage = Stage::Asking(tokio::task::spawn_blocking(move || {
+                let answer = work(&request, &given_up);
+                drop(permit);
+                answer
+            }));
+        }
     }
 }
 
@@ -40,20 +86,15 @@ impl Future for PredictFuture {
             State::Ready(answer) => {
                 Poll::Ready(answer.take().expect("a future is not polled after it is done"))
             }
-            State::Blocking(task) => Poll::Ready(match ready!(Pin::new(task).poll(context)) {
-                Ok(answer) => answer,
-                Err(error) => {
-                    Err(Error::new(ErrorKind::Prediction, "the prediction was cancelled").with_source(error))
-                }
-            }),
+            State::Working(working) => working.poll(context),
         }
     }
 }
 
-/// Rows that still wait for a thread are given up with the future; those that have one cannot be.
-impl Drop for PredictFuture {
+impl Drop for Working {
     fn drop(&mut self) {
-        if let State::Blocking(task) = &self.state {
+        self.given_up.say();
+        if let Stage::Asking(task) = &self.stage {
             task.abort();
         }
     }
@@ -61,7 +102,7 @@ impl Drop for PredictFuture {
 
 impl fmt::Debug for PredictFuture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = if matches!(self.state, State::Ready(_)) { "ready" } else { "blocking" };
+        let state = if matches!(self.state, State::Ready(_)) { "ready" } else { "working" };
         f.debug_struct("PredictFuture").field("state", &state).finish()
     }
 }

@@ -1,16 +1,23 @@
 //! Asking the model, with no HTTP in it: a tower service from a batch to its predictions.
 
 mod ask;
+mod batch_work;
+mod cost;
 mod future;
+mod workers;
 
+use std::num::NonZero;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use martello_model_core::{Batch, Predictions};
 use tower::Service;
 
 pub(crate) use self::ask::ask;
+pub(crate) use self::cost::Cost;
 pub use self::future::PredictFuture;
+pub use self::workers::Workers;
 use crate::{Error, ErrorKind, Limits, ServedModel, Slot};
 
 /// The service that asks the model of a [`Slot`].
@@ -47,6 +54,8 @@ use crate::{Error, ErrorKind, Limits, ServedModel, Slot};
 pub struct Predict {
     slot: Slot,
     inline_rows: usize,
+    inline_time: Duration,
+    workers: Workers,
 }
 
 /// Rows together with the model that they were read for, so that a swap in between changes nothing.
@@ -59,11 +68,18 @@ pub struct PredictRequest {
 }
 
 impl Predict {
-    /// Creates the service over a slot; batches of more than [`Limits::inline_rows`] run on a blocking thread, which needs
-    /// a tokio runtime.
+    /// Creates the service over a slot; batches of more than [`Limits::inline_rows`], or that are expected to take longer
+    /// than [`Limits::inline_time`], go to [`Workers`], which need a tokio runtime.
     #[must_use]
     pub fn new(slot: Slot, limits: &Limits) -> Self {
-        Self { slot, inline_rows: limits.inline_rows }
+        let workers = Workers::new(NonZero::new(limits.workers).unwrap_or(NonZero::<usize>::MIN));
+        Self { slot, inline_rows: limits.inline_rows, inline_time: limits.inline_time, workers }
+    }
+
+    /// Returns the workers, for whoever wants to know what waits for them.
+    #[must_use]
+    pub fn workers(&self) -> &Workers {
+        &self.workers
     }
 
     /// Returns the slot whose model is asked.
@@ -92,11 +108,16 @@ impl Service<PredictRequest> for Predict {
     }
 
     fn call(&mut self, request: PredictRequest) -> PredictFuture {
-        if request.batch.rows() > self.inline_rows {
-            PredictFuture::blocking(request)
-        } else {
-            PredictFuture::ready(ask(request.served.model().as_ref(), &request.batch))
+        let (rows, cost) = (request.batch.rows(), request.served.cost());
+        if rows > self.inline_rows || cost.of(rows) > self.inline_time {
+            return PredictFuture::at(&self.workers, request);
         }
+        let begun = cost.is_due().then(Instant::now);
+        let answer = ask(request.served.model().as_ref(), &request.batch);
+        if let Some(begun) = begun {
+            cost.learn(rows, begun.elapsed());
+        }
+        PredictFuture::ready(answer)
     }
 }
 

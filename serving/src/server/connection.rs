@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tower::Service;
 
+use super::arrival::Arrival;
 use super::drain::Drain;
 use super::guard::Guard;
 use super::requests::Requests;
@@ -54,9 +55,9 @@ where
         stream: TcpStream,
         permit: Option<OwnedSemaphorePermit>,
     ) -> impl Future<Output = ()> + Send + 'static {
-        let turns = Arc::new(Turns::default());
-        let guard = Guard::new(stream, Arc::clone(&turns), &self.limits);
-        let requests = Requests { service: self.service.clone(), turns, drain: self.drain.clone() };
+        let (turns, arrival) = (Arc::new(Turns::default()), Arc::new(Arrival::new()));
+        let guard = Guard::new(stream, Arc::clone(&turns), Arc::clone(&arrival), &self.limits);
+        let requests = Requests { service: self.service.clone(), turns, arrival, drain: self.drain.clone() };
         // An answer is one small write: waiting for more to send would only add a delay.
         if let Err(error) = guard.set_nodelay() {
             tracing::debug!(%error, "cannot set TCP_NODELAY");

@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
+use super::arrival::{Arrival, NotingWaker};
 use super::lingering::Lingering;
 use super::turns::Turns;
 use crate::Limits;
@@ -21,6 +22,7 @@ use crate::Limits;
 pub(super) struct Guard {
     stream: TcpStream,
     turns: Arc<Turns>,
+    waker: NotingWaker,
     head_read: Duration,
     idle: Duration,
     write_stall: Duration,
@@ -39,10 +41,11 @@ struct Waiting {
 }
 
 impl Guard {
-    pub(super) fn new(stream: TcpStream, turns: Arc<Turns>, limits: &Limits) -> Self {
+    pub(super) fn new(stream: TcpStream, turns: Arc<Turns>, arrival: Arc<Arrival>, limits: &Limits) -> Self {
         Self {
             stream,
             turns,
+            waker: NotingWaker::new(arrival),
             head_read: limits.head_read,
             idle: limits.idle,
             write_stall: limits.write_stall,
@@ -115,7 +118,9 @@ impl AsyncRead for Guard {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match Pin::new(&mut self.stream).poll_read(context, buffer) {
+        let this = &mut *self;
+        let mut noting = Context::from_waker(this.waker.waker(context));
+        match Pin::new(&mut this.stream).poll_read(&mut noting, buffer) {
             Poll::Pending => self.poll_patience(context).map(Err),
             ready => {
                 self.note_arrival();

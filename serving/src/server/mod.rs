@@ -5,6 +5,7 @@
 //! when it fires), how errors of `accept` are survived, and how a process that is told to stop stops.
 
 mod accept;
+mod arrival;
 mod connection;
 mod drain;
 mod guard;

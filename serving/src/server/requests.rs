@@ -14,16 +14,19 @@ use pin_project_lite::pin_project;
 use tower::util::Oneshot;
 use tower::{Service, ServiceExt as _};
 
+use super::arrival::Arrival;
 use super::drain::Drain;
 use super::turns::Turns;
 use crate::BoxError;
 use crate::api::reply;
+use crate::layers::admission::Arrived;
 
 /// Passes the requests of one connection on, and notes whose turn it is.
 #[derive(Debug)]
 pub(super) struct Requests<S> {
     pub(super) service: S,
     pub(super) turns: Arc<Turns>,
+    pub(super) arrival: Arc<Arrival>,
     pub(super) drain: Drain,
 }
 
@@ -36,8 +39,11 @@ where
     type Error = Infallible;
     type Future = Answer<S>;
 
-    fn call(&self, request: Request<Incoming>) -> Answer<S> {
+    fn call(&self, mut request: Request<Incoming>) -> Answer<S> {
         self.turns.begin_answer();
+        if let Some(arrived) = self.arrival.take() {
+            request.extensions_mut().insert(Arrived(arrived));
+        }
         Answer {
             future: self.service.clone().oneshot(request),
             turns: Arc::clone(&self.turns),

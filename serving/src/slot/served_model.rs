@@ -6,6 +6,7 @@ use bytes::Bytes;
 use martello_model_core::{Batch, Model, Signature};
 
 use crate::metrics::ModelFigures;
+use crate::predict::Cost;
 
 /// A model in service: what answers, and under which name and version.
 #[derive(Debug)]
@@ -17,6 +18,7 @@ pub struct ServedModel {
     /// The API description, which depends on nothing else and is asked for rarely.
     openapi: OnceLock<Bytes>,
     figures: ModelFigures,
+    cost: Cost,
 }
 
 impl ServedModel {
@@ -30,6 +32,7 @@ impl ServedModel {
             input_example: None,
             openapi: OnceLock::new(),
             figures: ModelFigures::new(),
+            cost: Cost::default(),
         }
     }
 
@@ -79,6 +82,10 @@ impl ServedModel {
 
     pub(crate) fn figures(&self) -> &ModelFigures {
         &self.figures
+    }
+
+    pub(crate) fn cost(&self) -> &Cost {
+        &self.cost
     }
 
     pub(crate) fn openapi(&self) -> Bytes {

@@ -1,8 +1,15 @@
-//! Sheds requests beyond a number in flight, before anything of them is read.
+//! Sheds requests beyond a number in flight, or that would wait too long, before anything of them is read.
 //!
 //! A server past its capacity that queues answers everybody too late; one that refuses the excess at once keeps its
 //! capacity for the rest. The refusal is 503 with `Retry-After` and the header that says the request was not processed,
 //! so that a balancer may send it to another replica.
+//!
+//! Where a request waits depends on the model. One that answers in microseconds is asked by the thread that reads the
+//! requests, so nothing is ever in flight beside it: what waits are requests that the event loop has not come to, and the
+//! [server](crate::server) says of each how long ([`Arrived`]). One that takes long is asked by [`Workers`](crate::Workers),
+//! who know what waits for them. Both waits are added up, and what is bounded is time: 5 ms while more comes than can be
+//! answered, 100 ms while it is only a burst ([`Limits::queue_delay`](crate::Limits::queue_delay),
+//! [`burst_delay`](crate::Limits::burst_delay)).
 //!
 //! ```
 //! use bytes::Bytes;
@@ -25,11 +32,14 @@
 //! # }
 //! ```
 
+mod arrived;
 mod future;
 mod layer;
 mod permits;
+mod queue_delay;
 mod service;
 
+pub use self::arrived::Arrived;
 pub use self::future::ResponseFuture;
 pub use self::layer::AdmissionLayer;
 pub use self::service::Admission;

@@ -1,0 +1,154 @@
+//! How long requests wait, and whether that is a burst or a queue that does not go away.
+//!
+//! A queue that empties again is good: it holds a burst. One that stands only makes everybody late. CoDel (Nichols and
+//! Jacobson, ACM Queue 10(5), 2012; RFC 8289) tells them apart by time: what stays above a target for a whole interval
+//! stands. As in "Fail at Scale" (Maurer, ACM Queue 13(8), 2015), a standing queue is cut down to the target and a burst may
+//! grow to the interval. It is left again when the mean is below half the target: with as few as four requests in the queue
+//! it is empty by chance now and then, so a single look would say that the overload is over.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// How much one request counts for the mean: a thirty-second, some more than what may wait in a queue at its target.
+const WEIGHT: u64 = 32;
+
+/// How many steps of the queue its target has at least. With one request at the model and four waiting it is never idle at
+/// twice its capacity (an M/D/1/5 queue is full 51 % and empty 0.4 % of the time), and the last waits for four.
+const LEAST_STEPS: u32 = 4;
+
+/// Decides by waiting times who is admitted. Clones share what they know.
+#[derive(Debug, Clone)]
+pub(super) struct QueueDelay {
+    target: Duration,
+    burst: Duration,
+    state: Arc<State>,
+}
+
+/// Relaxed throughout: a lost update of a mean changes nothing.
+#[derive(Debug, Default)]
+struct State {
+    mean: AtomicU64,
+    /// Since when the mean is above the target, in nanoseconds after `origin`; 0 if it is not.
+    above_since: AtomicU64,
+    overloaded: AtomicBool,
+    origin: std::sync::OnceLock<Instant>,
+}
+
+impl QueueDelay {
+    pub(super) fn new(target: Duration, burst: Duration) -> Self {
+        Self { target, burst: burst.max(target), state: Arc::default() }
+    }
+
+    /// Returns true for a request that may wait that long; `step` is what one request more adds to the wait.
+    pub(super) fn admits(&self, wait: Duration, step: Duration) -> bool {
+        // The usual request waits for nobody.
+        if wait.is_zero() && self.state.mean.load(Ordering::Relaxed) == 0 {
+            return true;
+        }
+        self.admits_at(wait, step, Instant::now)
+    }
+
+    fn admits_at(&self, wait: Duration, step: Duration, now: impl FnOnce() -> Instant) -> bool {
+        let target = self.target.max(LEAST_STEPS * step);
+        let mean = self.state.learn(wait);
+        let overloaded = self.state.overloaded.load(Ordering::Relaxed);
+        let overloaded = match (overloaded, mean > target) {
+            (false, false) => {
+                self.state.above_since.store(0, Ordering::Relaxed);
+                false
+            }
+            (false, true) => self.stands(now()),
+            (true, _) => mean >= target / 2,
+        };
+        self.state.overloaded.store(overloaded, Ordering::Relaxed);
+        wait <= if overloaded { target } else { self.burst.max(target) }
+    }
+
+    /// The mean is above the target: returns true once that has been so for as long as a burst may last.
+    fn stands(&self, now: Instant) -> bool {
+        let origin = *self.state.origin.get_or_init(|| now);
+        let since =
+            u64::try_from(now.saturating_duration_since(origin).as_nanos()).unwrap_or(u64::MAX).max(1);
+        let begun = self.state.above_since.load(Ordering::Relaxed);
+        if begun == 0 {
+            self.state.above_since.store(since, Ordering::Relaxed);
+        }
+        begun != 0 && u128::from(since - begun.min(since)) >= self.burst.as_nanos()
+    }
+}
+
+impl State {
+    /// Adds a wait to the mean, and returns the mean.
+    fn learn(&self, wait: Duration) -> Duration {
+        let wait = u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX);
+        let mean = self.mean.load(Ordering::Relaxed);
+        // Rounded so that a mean of nothing comes down to zero.
+        let mean = mean - mean.div_ceil(WEIGHT) + wait / WEIGHT;
+        self.mean.store(mean, Ordering::Relaxed);
+        Duration::from_nanos(mean)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MILLI: Duration = Duration::from_millis(1);
+
+    /// A clock and a queue to ask.
+    struct Queue {
+        delay: QueueDelay,
+        now: Instant,
+    }
+
+    impl Queue {
+        fn new() -> Self {
+            Self { delay: QueueDelay::new(5 * MILLI, 100 * MILLI), now: Instant::now() }
+        }
+
+        /// Lets that many requests come, one a millisecond; returns how many are admitted.
+        fn come(&mut self, requests: usize, wait: Duration, step: Duration) -> usize {
+            let mut admitted = 0;
+            for _ in 0..requests {
+                self.now += MILLI;
+                admitted += usize::from(self.delay.admits_at(wait, step, || self.now));
+            }
+            admitted
+        }
+    }
+
+    #[test]
+    fn a_burst_is_let_through_and_a_standing_queue_is_not() {
+        let mut queue = Queue::new();
+        assert_eq!(queue.come(80, 20 * MILLI, MILLI), 80);
+        assert_eq!(queue.come(100, Duration::ZERO, MILLI), 100);
+        assert_eq!(queue.come(80, 20 * MILLI, MILLI), 80, "the first burst is forgotten");
+        queue.come(100, 20 * MILLI, MILLI);
+        assert_eq!(queue.come(100, 20 * MILLI, MILLI), 0);
+        assert_eq!(queue.come(100, 4 * MILLI, MILLI), 100, "cut down to its target");
+    }
+
+    #[test]
+    fn nobody_waits_longer_than_the_longest_burst() {
+        assert_eq!(Queue::new().come(1, 101 * MILLI, MILLI), 0);
+    }
+
+    #[test]
+    fn a_queue_that_is_empty_by_chance_is_still_overloaded() {
+        let mut queue = Queue::new();
+        queue.come(300, 8 * MILLI, MILLI);
+        assert_eq!(queue.come(3, Duration::ZERO, MILLI), 3);
+        assert_eq!(queue.come(20, 8 * MILLI, MILLI), 0);
+        queue.come(200, MILLI, MILLI);
+        assert_eq!(queue.come(20, 8 * MILLI, MILLI), 20, "the overload is over");
+    }
+
+    #[test]
+    fn a_slow_model_may_have_four_questions_waiting() {
+        let mut queue = Queue::new();
+        queue.come(300, 90 * MILLI, 20 * MILLI);
+        assert_eq!(queue.come(10, 80 * MILLI, 20 * MILLI), 10);
+        assert_eq!(queue.come(10, 81 * MILLI, 20 * MILLI), 0);
+    }
+}
