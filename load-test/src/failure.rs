@@ -122,6 +122,34 @@ impl fmt::Display for FailureKind {
     }
 }
 
+/// Every kind but those with a status.
+#[cfg(feature = "histogram-log")]
+const WITHOUT_STATUS: [FailureKind; 11] = [
+    FailureKind::ConnectRefused,
+    FailureKind::ConnectTimeout,
+    FailureKind::ConnectFailed,
+    FailureKind::Reset,
+    FailureKind::Closed,
+    FailureKind::ResponseTimeout,
+    FailureKind::BodyCheck,
+    FailureKind::BodyTooLarge,
+    FailureKind::InvalidResponse,
+    FailureKind::Unanswered,
+    FailureKind::GeneratorExhausted,
+];
+
+#[cfg(feature = "histogram-log")]
+impl<'de> serde::Deserialize<'de> for FailureKind {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if let Some(code) = text.strip_prefix("status ").and_then(|code| code.parse().ok()) {
+            return Ok(Self::Status(code));
+        }
+        let known = WITHOUT_STATUS.into_iter().find(|kind| kind.to_string() == text);
+        known.ok_or_else(|| serde::de::Error::custom(format!("{text:?} is no kind of failure")))
+    }
+}
+
 impl Serialize for FailureKind {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)

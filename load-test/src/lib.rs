@@ -9,6 +9,8 @@ mod engine;
 mod error;
 mod failure;
 mod figures;
+#[cfg(feature = "histogram-log")]
+pub mod histogram_log;
 pub mod live;
 mod plan;
 mod preflight;
@@ -29,8 +31,8 @@ pub use error::{Error, ErrorKind, Result};
 pub use failure::FailureKind;
 pub use http::Method;
 pub use plan::{
-    DEFAULT_RUN_TIME, DEFAULT_SPAWN_RATE, DEFAULT_THINK_TIME, DEFAULT_USERS, Goal, Limits, Plan, PlanBuilder,
-    Step,
+    DEFAULT_ENDPOINT_HEADER, DEFAULT_RUN_TIME, DEFAULT_SPAWN_RATE, DEFAULT_THINK_TIME, DEFAULT_USERS, Goal,
+    Limits, Plan, PlanBuilder, Shape, Step, parse_run_time,
 };
 pub use preflight::Preflight;
 pub use record::{EndpointCounts, Latencies, RequestStatistics, Statistics};

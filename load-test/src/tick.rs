@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::figures::{Count, Rate, Time};
+use crate::record::Statistics;
 use crate::report::Report;
 
 /// What happened in one second of a running test; its `Display` is one live line.
@@ -46,6 +47,9 @@ impl Tick {
 #[derive(Clone, Copy)]
 pub struct Progress<'a> {
     tick: &'a Tick,
+    second: &'a Statistics,
+    total: &'a Statistics,
+    held_users: Option<usize>,
     report: &'a dyn Fn() -> Report,
 }
 
@@ -56,14 +60,37 @@ impl fmt::Debug for Progress<'_> {
 }
 
 impl<'a> Progress<'a> {
-    pub(crate) fn new(tick: &'a Tick, report: &'a dyn Fn() -> Report) -> Self {
-        Self { tick, report }
+    pub(crate) fn new(
+        tick: &'a Tick,
+        [second, total]: [&'a Statistics; 2],
+        held_users: Option<usize>,
+        report: &'a dyn Fn() -> Report,
+    ) -> Self {
+        Self { tick, second, total, held_users, report }
     }
 
     /// Returns the second that is just over.
     #[must_use]
     pub fn tick(&self) -> &Tick {
         self.tick
+    }
+
+    /// Returns everything counted in the second that is just over.
+    #[must_use]
+    pub fn second(&self) -> &Statistics {
+        self.second
+    }
+
+    /// Returns everything counted so far.
+    #[must_use]
+    pub fn total(&self) -> &Statistics {
+        self.total
+    }
+
+    /// Returns the users of the step under way if all of them were at work at the end of this second; 0 in an open loop.
+    #[must_use]
+    pub fn held_users(&self) -> Option<usize> {
+        self.held_users
     }
 
     /// Returns a report on everything so far. It copies the histograms, so ask only if somebody looks.

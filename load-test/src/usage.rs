@@ -24,6 +24,14 @@ pub struct ProcessUsage {
     pub peak_memory: u64,
 }
 
+impl ProcessUsage {
+    /// A process that is not known.
+    #[cfg(feature = "histogram-log")]
+    pub(crate) fn none() -> Self {
+        Self { pid: 0, cpu: Duration::ZERO, peak_memory: 0 }
+    }
+}
+
 impl Serialize for ProcessUsage {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         use serde::ser::SerializeStruct;

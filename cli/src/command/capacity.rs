@@ -8,9 +8,9 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use martello_load_test::capacity::{Findings, Survey};
-use martello_load_test::{Plan, PlanBuilder, Scenario, ThinkTime, Threshold};
+use martello_load_test::{PlanBuilder, Threshold};
 
-use super::load::{DEFAULT_BODY, request, wait};
+use super::load::{RequestArguments, usage};
 use crate::output;
 use crate::runtime::shutdown_requested;
 
@@ -21,9 +21,8 @@ use crate::runtime::shutdown_requested;
 /// sense. 3: the probes could not tell.
 #[derive(Debug, Args)]
 pub(crate) struct Capacity {
-    /// Address of the server under test.
-    #[arg(long, env = "LOCUST_HOST", value_name = "URL", default_value = "http://127.0.0.1:8000")]
-    host: String,
+    #[command(flatten)]
+    requests: RequestArguments,
     /// Users that it should hold.
     #[arg(short, long, env = "LOCUST_USERS", default_value_t = martello_load_test::DEFAULT_USERS)]
     users: usize,
@@ -39,24 +38,9 @@ pub(crate) struct Capacity {
     /// How often a step has to hold before it is believed.
     #[arg(long, env = "MARTELLO_CAPACITY_REPEATS", default_value = "3")]
     repeats: NonZeroUsize,
-    /// Shortest and longest wait of a user between an answer and the next request, in seconds.
-    #[arg(long, env = "MARTELLO_LOAD_WAIT", value_name = "MIN,MAX", value_parser = wait, default_value = "1,2.5")]
-    wait: ThinkTime,
-    /// Path that is asked for.
-    #[arg(long, env = "MARTELLO_LOAD_PATH", default_value = "/predict")]
-    path: String,
-    /// JSON that is posted; an empty text makes it a GET.
-    #[arg(long, env = "MARTELLO_LOAD_BODY", default_value = DEFAULT_BODY)]
-    body: String,
-    /// Read the requests from this JSON file instead.
-    #[arg(long, env = "MARTELLO_LOAD_SCENARIO", value_name = "FILE", conflicts_with_all = ["path", "body"])]
-    scenario: Option<PathBuf>,
     /// What breaking means: "p99>100ms", "errors>0". Repeatable; without any, both of these.
     #[arg(long, env = "MARTELLO_LOAD_FAIL_IF", value_name = "CONDITION", value_delimiter = ';', default_values = ["p99>100ms", "errors>0"])]
     fail_if: Vec<Threshold>,
-    /// Measure CPU and memory of this process (the server's). Repeatable.
-    #[arg(long, env = "MARTELLO_LOAD_WATCH", value_name = "PID", value_delimiter = ',')]
-    watch: Vec<u32>,
     /// Folder of the control group in which the server runs: searches the least processor limit by setting it.
     #[arg(long, env = "MARTELLO_CAPACITY_CGROUP", value_name = "FOLDER")]
     cgroup: Option<PathBuf>,
@@ -72,14 +56,14 @@ impl Capacity {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         let survey = match self.survey() {
             Ok(survey) => survey,
-            Err(error) => return Ok(usage(&error)),
+            Err(error) => return Ok(usage(error)),
         };
         let findings = tokio::select! {
             findings = survey.run(|level| output::note(level)) => findings,
             () = shutdown_requested()? => anyhow::bail!("stopped before anything was found out"),
         };
         let findings = match findings {
-            Err(error) if error.is_usage() => return Ok(usage(&error)),
+            Err(error) if error.is_usage() => return Ok(usage(error)),
             findings => findings?,
         };
         output::line(&findings.to_string())?;
@@ -91,13 +75,8 @@ impl Capacity {
     }
 
     fn survey(&self) -> martello_load_test::Result<Survey> {
-        let mut plan = Plan::builder(&self.host).spawn_rate(self.spawn_rate).think_time(self.wait);
-        plan = match &self.scenario {
-            Some(file) => plan.scenario(Scenario::read(file)?),
-            None => plan.request(request(&self.path, &self.body)),
-        };
-        plan = self.fail_if.iter().copied().fold(plan, PlanBuilder::fail_if);
-        plan = self.watch.iter().copied().fold(plan, PlanBuilder::watch_process);
+        let plan = self.requests.plan()?.spawn_rate(self.spawn_rate);
+        let plan = self.fail_if.iter().copied().fold(plan, PlanBuilder::fail_if);
         let hold = Duration::from_secs(self.hold);
         let mut survey = Survey::new(plan, self.users).step(self.step).hold(hold).repeats(self.repeats);
         if let Some(folder) = &self.cgroup {
@@ -105,11 +84,6 @@ impl Capacity {
         }
         Ok(self.replicas.iter().fold(survey, |survey, (count, url)| survey.replicas(*count, url)))
     }
-}
-
-fn usage(error: &martello_load_test::Error) -> ExitCode {
-    output::note(format!("error: {error}"));
-    ExitCode::from(2)
 }
 
 fn exit_code(findings: &Findings) -> ExitCode {

@@ -119,7 +119,7 @@ impl Survey {
             knee_users: knee(processors / each, think_time, at_rest.mean_seconds),
         });
         Findings {
-            host: self.plan.url().to_owned(),
+            host: self.plan.url(),
             target_users: self.target,
             think_time_seconds: think_time,
             at_rest,

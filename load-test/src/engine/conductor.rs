@@ -13,7 +13,8 @@ use tokio::time::{Instant, sleep_until};
 use crate::engine::Shared;
 use crate::engine::ledger::{Booked, Holding, Ledger};
 use crate::engine::orders::{Orders, Phase};
-use crate::engine::pool::Pool;
+use crate::engine::pacer::Pacer;
+use crate::engine::pool::Wanted;
 use crate::engine::session::Session;
 use crate::engine::source::Source;
 use crate::engine::staircase::{Event, Staircase};
@@ -52,7 +53,7 @@ impl<F: FnMut(&Progress<'_>)> Conductor<F> {
         on_second: F,
     ) -> Self {
         let (orders, _) = Orders::channel();
-        let ledger = Ledger::new(shared.plan.mix.requests().len());
+        let ledger = Ledger::new(shared.plan.requests().len());
         let (users, wall_clock, started) = (JoinSet::new(), SystemTime::now(), Instant::now());
         Self {
             shared,
@@ -80,7 +81,7 @@ impl<F: FnMut(&Progress<'_>)> Conductor<F> {
                 biased;
                 () = &mut stop => break,
                 goal = next_goal(&mut self.goals) => self.redirect(&mut source, goal),
-                Some(arrival) = source.start_wanted() => self.connect(&source, arrival),
+                Some(wanted) = source.start_wanted() => self.connect(&source, wanted),
                 () = sleep_until(due.min(self.next_tick)) => {}
             }
         }
@@ -91,7 +92,7 @@ impl<F: FnMut(&Progress<'_>)> Conductor<F> {
         self.absorb(None);
         // Closing the connections afterwards takes time in which nothing is measured.
         let end = self.ledger.last_end().map_or(end, |last| last.max(end)).max(self.last_tick);
-        self.tick(end, users);
+        self.tick(end, users, None);
         self.measured(stopped_early)
     }
 
@@ -132,7 +133,7 @@ impl<F: FnMut(&Progress<'_>)> Conductor<F> {
             let holding = staircase.holding().map(|place| Holding { place, users });
             match staircase.advance(self.started.elapsed()) {
                 Some((due, Event::Start)) => {
-                    let user = closed_loop(self.session(), think_time, self.started + due);
+                    let user = closed_loop(self.session(self.next_aim()), think_time, self.started + due);
                     self.users.spawn(user);
                 }
                 Some((_, Event::Leave)) => leaving += 1,
@@ -145,21 +146,29 @@ impl<F: FnMut(&Progress<'_>)> Conductor<F> {
         }
     }
 
-    fn connect(&mut self, source: &Source, arrival: Instant) {
+    fn connect(&mut self, source: &Source, wanted: Wanted) {
         if let Source::Clock { pacer, .. } = source {
-            self.spawn_open_loop(pacer.pool(), arrival);
+            self.spawn_open_loop(pacer, wanted);
         }
     }
 
-    fn spawn_open_loop(&mut self, pool: &Arc<Pool>, arrival: Instant) {
-        let user = open_loop(self.session(), Arc::clone(pool), arrival);
+    fn spawn_open_loop(&mut self, pacer: &Pacer, Wanted { aim, arrival }: Wanted) {
+        let pool = Arc::clone(pacer.pool(aim));
+        let user = open_loop(self.session(aim), pool, arrival);
         self.users.spawn(user);
     }
 
-    fn session(&mut self) -> Session {
+    /// The next user, who asks the target at this place.
+    fn session(&mut self, aim: usize) -> Session {
         let number = self.users_started;
         self.users_started += 1;
-        Session::new(Arc::clone(&self.shared), self.orders.subscribe(), number)
+        Session::new(Arc::clone(&self.shared), self.orders.subscribe(), number, aim)
+    }
+
+    /// The target of the next user of a closed loop.
+    fn next_aim(&self) -> usize {
+        let aims = self.shared.plan.aims.len() as u64;
+        usize::try_from(self.users_started % aims).unwrap_or(0)
     }
 
     fn at_work(&self) -> usize {
@@ -183,13 +192,13 @@ impl<F: FnMut(&Progress<'_>)> Conductor<F> {
             self.next_tick += TICK;
         }
         self.absorb(holding);
-        self.tick(now, self.at_work());
+        self.tick(now, self.at_work(), holding.map(|step| step.users));
         while let Some(ended) = self.users.try_join_next() {
             pass_panic_on(ended);
         }
     }
 
-    fn tick(&mut self, now: Instant, users: usize) {
+    fn tick(&mut self, now: Instant, users: usize, held_users: Option<usize>) {
         self.meters.iter_mut().for_each(Meter::refresh);
         self.ledger.tick(now - self.started, now - self.last_tick, users);
         self.last_tick = now;
@@ -200,8 +209,9 @@ impl<F: FnMut(&Progress<'_>)> Conductor<F> {
             Report::new(&shared.plan, measured, Vec::new())
         };
         if let Some(tick) = ledger.last_tick() {
-            on_second(&Progress::new(tick, &report));
+            on_second(&Progress::new(tick, ledger.counted(), held_users, &report));
         }
+        ledger.begin_second();
     }
 
     /// Lets requests under way finish for the grace period, gives up the rest, and ends every user.
@@ -215,8 +225,8 @@ impl<F: FnMut(&Progress<'_>)> Conductor<F> {
         self.next_tick = Instant::now() + TICK;
         if let Source::Clock { pacer, .. } = source {
             pacer.stop().await;
-            while let Some(arrival) = pacer.take_start() {
-                self.spawn_open_loop(pacer.pool(), arrival);
+            while let Some(wanted) = pacer.take_start() {
+                self.spawn_open_loop(pacer, wanted);
             }
         }
         self.wait_for_answers().await;

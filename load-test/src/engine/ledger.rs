@@ -12,9 +12,9 @@ use crate::tick::Tick;
 
 /// The step that has all its users, by its place in the course of the run.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Holding {
-    pub(super) place: usize,
-    pub(super) users: usize,
+pub(crate) struct Holding {
+    pub(crate) place: usize,
+    pub(crate) users: usize,
 }
 
 /// One step's measurements while it had all its users.
@@ -53,10 +53,10 @@ pub(crate) struct FailureSpan {
 pub(crate) type FailureSpans = BTreeMap<(usize, FailureKind), FailureSpan>;
 
 /// Totals, steps, seconds and failures.
-pub(super) type Booked = (Statistics, Vec<StepRecord>, Vec<HistoryRow>, FailureSpans);
+pub(crate) type Booked = (Statistics, Vec<StepRecord>, Vec<HistoryRow>, FailureSpans);
 
 #[derive(Debug)]
-pub(super) struct Ledger {
+pub(crate) struct Ledger {
     /// Reused for every drain.
     drained: Statistics,
     second: Statistics,
@@ -67,7 +67,7 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    pub(super) fn new(templates: usize) -> Self {
+    pub(crate) fn new(templates: usize) -> Self {
         let empty = Statistics::new(templates);
         let (drained, second, total) = (empty.clone(), empty.clone(), empty);
         let (steps, history, failure_spans) = (Vec::new(), Vec::new(), FailureSpans::new());
@@ -85,6 +85,24 @@ impl Ledger {
     ) {
         self.drained.clear();
         recorder.drain(&mut self.drained);
+        self.book(holding, elapsed, lasted);
+    }
+
+    /// As [`absorb`](Self::absorb), for what was recorded elsewhere.
+    #[cfg(feature = "histogram-log")]
+    pub(crate) fn take_over(
+        &mut self,
+        recorded: &Statistics,
+        holding: Option<Holding>,
+        elapsed: Duration,
+        lasted: Duration,
+    ) {
+        self.drained.clear();
+        self.drained.merge(recorded);
+        self.book(holding, elapsed, lasted);
+    }
+
+    fn book(&mut self, holding: Option<Holding>, elapsed: Duration, lasted: Duration) {
         self.second.merge(&self.drained);
         self.total.merge(&self.drained);
         self.note_failures(elapsed);
@@ -99,8 +117,8 @@ impl Ledger {
         }
     }
 
-    /// Closes the current second.
-    pub(super) fn tick(&mut self, elapsed: Duration, lasted: Duration, users: usize) {
+    /// Closes the current second, which stays readable until [`begin_second`](Self::begin_second).
+    pub(crate) fn tick(&mut self, elapsed: Duration, lasted: Duration, users: usize) {
         let all = self.second.all_requests();
         let latency = all.latency();
         let tick = Tick {
@@ -124,7 +142,16 @@ impl Ledger {
             total_bytes: self.total.body_bytes(),
             total_latency: summary(&total_latency),
         });
+    }
+
+    /// Forgets the second that was closed.
+    pub(crate) fn begin_second(&mut self) {
         self.second.clear();
+    }
+
+    /// What was counted in the current second, and in total.
+    pub(super) fn counted(&self) -> [&Statistics; 2] {
+        [&self.second, &self.total]
     }
 
     /// When the last request so far ended.
@@ -142,7 +169,7 @@ impl Ledger {
         (self.total.clone(), self.steps.clone(), self.history.clone(), self.failure_spans.clone())
     }
 
-    pub(super) fn close(self) -> Booked {
+    pub(crate) fn close(self) -> Booked {
         (self.total, self.steps, self.history, self.failure_spans)
     }
 

@@ -31,12 +31,15 @@ use crate::tick::Progress;
 use crate::usage::Meter;
 
 pub(crate) use ledger::{FailureSpan, FailureSpans, HistoryRow, StepRecord};
+#[cfg(feature = "histogram-log")]
+pub(crate) use ledger::{Holding, Ledger};
 
 /// What all users of one run share.
 #[derive(Debug)]
 struct Shared {
     plan: Arc<Checked>,
-    addresses: Vec<SocketAddr>,
+    /// By target.
+    addresses: Vec<Vec<SocketAddr>>,
     recorder: Recorder,
     at_work: AtomicUsize,
     outstanding: Outstanding,
@@ -50,7 +53,10 @@ pub(crate) async fn conduct(
 ) -> Result<Report> {
     let preflight = plan.preflight()?;
     preflight.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
-    let addresses = plan.0.target.resolve().await?;
+    let mut addresses = Vec::with_capacity(plan.0.aims.len());
+    for aim in &plan.0.aims {
+        addresses.push(aim.target.resolve().await?);
+    }
     let mut meters = vec![Meter::own()];
     for pid in &plan.0.watched {
         meters.push(Meter::of(*pid)?);
@@ -58,7 +64,7 @@ pub(crate) async fn conduct(
     let shared = Arc::new(Shared {
         plan: Arc::clone(&plan.0),
         addresses,
-        recorder: Recorder::new(plan.0.mix.requests().len()),
+        recorder: Recorder::new(plan.0.requests().len()),
         at_work: AtomicUsize::new(0),
         outstanding: Outstanding::default(),
     });

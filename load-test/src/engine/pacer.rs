@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::engine::Shared;
-use crate::engine::pool::Pool;
+use crate::engine::pool::{Pool, Wanted};
 use crate::failure::FailureKind;
 use crate::record::Sample;
 
@@ -20,9 +20,10 @@ const LONGEST_NAP: Duration = Duration::from_millis(50);
 /// Fires arrivals at their intended moments until it is stopped or dropped.
 #[derive(Debug)]
 pub(super) struct Pacer {
-    pool: Arc<Pool>,
+    /// One for each target.
+    pools: Vec<Arc<Pool>>,
     /// Arrivals that need a connection which does not exist yet.
-    starts: mpsc::UnboundedReceiver<Instant>,
+    starts: mpsc::UnboundedReceiver<Wanted>,
     stopped: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -33,22 +34,25 @@ impl Pacer {
         offsets: impl Iterator<Item = Duration> + Send + 'static,
         started: Instant,
     ) -> Self {
-        let (pool, starts) = Pool::new(shared.plan.limits.max_connections);
-        let pool = Arc::new(pool);
+        let (wanted, starts) = mpsc::unbounded_channel();
+        let aims = shared.plan.aims.len();
+        let each = shared.plan.limits.max_connections.div_ceil(aims);
+        let pools: Vec<_> = (0..aims).map(|aim| Arc::new(Pool::new(aim, each, wanted.clone()))).collect();
         let stopped = Arc::new(AtomicBool::new(false));
         let thread = tokio::task::spawn_blocking({
-            let (shared, pool, stopped) = (Arc::clone(shared), Arc::clone(&pool), Arc::clone(&stopped));
-            move || fire(&shared, &pool, &stopped, offsets.map(|offset| started + offset))
+            let (shared, pools, stopped) = (Arc::clone(shared), pools.clone(), Arc::clone(&stopped));
+            move || fire(&shared, &pools, &stopped, offsets.map(|offset| started + offset))
         });
-        Self { pool, starts, stopped, thread: Some(thread) }
+        Self { pools, starts, stopped, thread: Some(thread) }
     }
 
-    pub(super) fn pool(&self) -> &Arc<Pool> {
-        &self.pool
+    /// The connections to the target at this place.
+    pub(super) fn pool(&self, aim: usize) -> &Arc<Pool> {
+        &self.pools[aim]
     }
 
     /// The next arrival that needs a new connection.
-    pub(super) async fn start_wanted(&mut self) -> Option<Instant> {
+    pub(super) async fn start_wanted(&mut self) -> Option<Wanted> {
         self.starts.recv().await
     }
 
@@ -64,14 +68,14 @@ impl Pacer {
     }
 
     /// An arrival that still needs a new connection, without waiting for one.
-    pub(super) fn take_start(&mut self) -> Option<Instant> {
+    pub(super) fn take_start(&mut self) -> Option<Wanted> {
         self.starts.try_recv().ok()
     }
 
     /// Lets idle connections go, and counts what waited for one to the very end as unanswered.
     pub(super) fn close(&self, shared: &Shared) {
-        self.pool.close();
-        for intended in self.pool.take_waiting() {
+        self.pools.iter().for_each(|pool| pool.close());
+        for intended in self.pools.iter().flat_map(|pool| pool.take_waiting()) {
             let mut sample = Sample::of(0);
             sample.failure = Some(FailureKind::Unanswered);
             sample.end(intended);
@@ -87,8 +91,9 @@ impl Drop for Pacer {
     }
 }
 
-fn fire(shared: &Shared, pool: &Pool, stopped: &AtomicBool, arrivals: impl Iterator<Item = Instant>) {
-    for intended in arrivals {
+fn fire(shared: &Shared, pools: &[Arc<Pool>], stopped: &AtomicBool, arrivals: impl Iterator<Item = Instant>) {
+    // In turn: every target gets the same load.
+    for (intended, pool) in arrivals.zip(pools.iter().cycle()) {
         loop {
             if stopped.load(Ordering::Relaxed) {
                 return;

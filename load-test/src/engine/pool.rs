@@ -6,14 +6,22 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-/// Hands arrivals to idle connections, asks for new ones while it may, and queues the rest.
+/// An arrival for which a new connection has to be started, and the place of its target.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    pub(super) aim: usize,
+    pub(super) arrival: Instant,
+}
+
+/// The connections to one target: hands arrivals to idle connections, asks for new ones while it may, and queues the rest.
 ///
 /// The queue is bounded by the plan: an arrival that waited for the response timeout fails at once
 /// when its turn comes, so at most two timeouts' worth of arrivals ever wait.
 #[derive(Debug)]
 pub(super) struct Pool {
     state: Mutex<State>,
-    wanted: mpsc::UnboundedSender<Instant>,
+    wanted: mpsc::UnboundedSender<Wanted>,
+    aim: usize,
     most: usize,
 }
 
@@ -27,10 +35,9 @@ struct State {
 }
 
 impl Pool {
-    /// A pool of at most `most` connections, and the arrivals for which a new one has to be started.
-    pub(super) fn new(most: usize) -> (Self, mpsc::UnboundedReceiver<Instant>) {
-        let (wanted, starts) = mpsc::unbounded_channel();
-        (Self { state: Mutex::default(), wanted, most }, starts)
+    /// A pool of at most `most` connections to the target at `aim`, which says in `wanted` when it needs a new one.
+    pub(super) fn new(aim: usize, most: usize, wanted: mpsc::UnboundedSender<Wanted>) -> Self {
+        Self { state: Mutex::default(), wanted, aim, most }
     }
 
     /// Takes a request that was meant to start at `intended`.
@@ -43,7 +50,7 @@ impl Pool {
                 Err(returned) => arrival = returned,
             }
         }
-        if state.connections < self.most && self.wanted.send(arrival).is_ok() {
+        if state.connections < self.most && self.wanted.send(Wanted { aim: self.aim, arrival }).is_ok() {
             state.connections += 1;
         } else {
             state.waiting.push_back(arrival);

@@ -24,18 +24,20 @@ pub(super) struct Session {
     shared: Arc<Shared>,
     orders: watch::Receiver<Orders>,
     number: u64,
+    /// The place of the target that this user asks.
+    aim: usize,
     random: SmallRng,
     connection: Option<Connection>,
     had_a_connection: bool,
 }
 
 impl Session {
-    pub(super) fn new(shared: Arc<Shared>, orders: watch::Receiver<Orders>, number: u64) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, orders: watch::Receiver<Orders>, number: u64, aim: usize) -> Self {
         shared.at_work.fetch_add(1, Ordering::Relaxed);
         // An odd constant (2^64 over the golden ratio) keeps the seeds of neighbours and of neighbouring runs apart.
         let seed = shared.plan.seed.wrapping_add(number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let random = SmallRng::seed_from_u64(seed);
-        Self { shared, orders, number, random, connection: None, had_a_connection: false }
+        Self { shared, orders, number, aim, random, connection: None, had_a_connection: false }
     }
 
     /// Waits until `due`; `false` if the user has to leave first.
@@ -79,7 +81,7 @@ impl Session {
 
     /// Sends one request and waits for its end; its time counts from `start`.
     pub(super) async fn request(&mut self, start: Instant, timer: Pin<&mut Sleep>) -> Sample {
-        let mut sample = Sample::of(self.shared.plan.mix.pick(&mut self.random));
+        let mut sample = Sample::of(self.shared.plan.aims[self.aim].mix.pick(&mut self.random));
         if let Err(kind) = self.attempt(&mut sample, start, timer).await {
             sample.failure = Some(kind);
             if !kind.leaves_the_connection_usable() {
@@ -135,7 +137,8 @@ impl Session {
         let first = usize::try_from(self.number).unwrap_or(0);
         let opening = pin!(async {
             let opened =
-                Connection::open(&shared.addresses, first, shared.plan.limits.max_response_head).await;
+                Connection::open(&shared.addresses[self.aim], first, shared.plan.limits.max_response_head)
+                    .await;
             opened.map_err(|error| FailureKind::of_connect(&error))
         });
         let opened = within(timer, deadline, &mut self.orders, opening, FailureKind::ConnectTimeout).await?;
@@ -153,7 +156,7 @@ impl Session {
         timer: Pin<&mut Sleep>,
     ) -> Result<(), Fault> {
         let Some(connection) = &mut self.connection else { return Err(Fault::NotSent) };
-        let prepared = &plan.mix.requests()[sample.template];
+        let prepared = &plan.aims[self.aim].mix.requests()[sample.template];
         let max_body = plan.limits.max_response_body;
         let rules = Rules { check: &prepared.check, max_body, endpoint_header: &plan.endpoint_header };
         let request = prepared.request(&mut self.random);

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use crate::engine::Shared;
 use crate::engine::ledger::Holding;
 use crate::engine::pacer::Pacer;
+use crate::engine::pool::Wanted;
 use crate::engine::staircase::Staircase;
 use crate::plan::Load;
 use crate::think_time::ThinkTime;
@@ -45,7 +46,7 @@ impl Source {
     }
 
     /// The next arrival that needs a new connection; never resolves for users.
-    pub(super) async fn start_wanted(&mut self) -> Option<Instant> {
+    pub(super) async fn start_wanted(&mut self) -> Option<Wanted> {
         match self {
             Self::Users { .. } => std::future::pending().await,
             Self::Clock { pacer, .. } => pacer.start_wanted().await,

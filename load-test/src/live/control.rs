@@ -46,7 +46,7 @@ impl Control {
         Ok(Self { plan, state: Mutex::new(State { goal, running: None, report: None, error: None }) })
     }
 
-    pub(super) fn url(&self) -> &str {
+    pub(super) fn url(&self) -> String {
         self.plan.url()
     }
 

@@ -11,7 +11,7 @@ const SCRIPT: &str = include_str!("page.js");
 pub(super) fn whole(control: &Control) -> String {
     let view = control.view();
     let (users, rate) = (view.goal.users, view.goal.spawn_rate);
-    let url = escaped(control.url());
+    let url = escaped(&control.url());
     let body = format!(
         "<header><h1>Load on {url}</h1></header>\n\
          <form id=\"swarm\" method=\"post\" action=\"/swarm\">\

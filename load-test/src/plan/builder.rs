@@ -7,7 +7,7 @@ use http::HeaderName;
 
 use crate::arrivals::Arrivals;
 use crate::error::{Error, Result};
-use crate::plan::{Checked, Limits, Load, Plan, Step};
+use crate::plan::{Aim, Checked, Limits, Load, Plan, Shape, Step};
 use crate::request::{RequestMix, RequestTemplate};
 use crate::scenario::Scenario;
 use crate::target::Target;
@@ -27,7 +27,7 @@ pub const DEFAULT_RUN_TIME: Duration = Duration::from_secs(60);
 pub const DEFAULT_THINK_TIME: ThinkTime = ThinkTime::uniform(1.0, 2.5);
 
 /// The response header that names the replica which answered, unless the plan names another.
-const DEFAULT_ENDPOINT_HEADER: &str = "martello-endpoint";
+pub const DEFAULT_ENDPOINT_HEADER: &str = "martello-endpoint";
 
 /// The seed of every random choice, unless the plan names another: runs are repeatable by default.
 const DEFAULT_SEED: u64 = 42;
@@ -36,7 +36,7 @@ const DEFAULT_SEED: u64 = 42;
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct PlanBuilder {
-    url: String,
+    urls: Vec<String>,
     users: usize,
     spawn_rate: f64,
     run_time: Option<Duration>,
@@ -54,7 +54,7 @@ pub struct PlanBuilder {
 impl PlanBuilder {
     pub(super) fn new(url: String) -> Self {
         Self {
-            url,
+            urls: vec![url],
             users: DEFAULT_USERS,
             spawn_rate: DEFAULT_SPAWN_RATE,
             run_time: Some(DEFAULT_RUN_TIME),
@@ -68,6 +68,12 @@ impl PlanBuilder {
             watched: Vec::new(),
             seed: DEFAULT_SEED,
         }
+    }
+
+    /// Adds another server under test: users, or the requests of an open loop, are spread over all of them evenly.
+    pub fn and_target(mut self, url: impl Into<String>) -> Self {
+        self.urls.push(url.into());
+        self
     }
 
     /// Sets the number of users (default [`DEFAULT_USERS`]).
@@ -98,6 +104,12 @@ impl PlanBuilder {
     pub fn steps(mut self, steps: impl IntoIterator<Item = Step>) -> Self {
         self.steps.extend(steps);
         self
+    }
+
+    /// Replaces users and run time by the steps of a shape, at the spawn rate that was set before.
+    pub fn shape(self, shape: &Shape) -> Self {
+        let steps = shape.steps(self.spawn_rate);
+        self.steps(steps)
     }
 
     /// Sets how long users wait between an answer and the next request (default [`DEFAULT_THINK_TIME`]).
@@ -156,12 +168,12 @@ impl PlanBuilder {
 
     /// The same plan against another address.
     pub(crate) fn aimed_at(mut self, url: &str) -> Self {
-        url.clone_into(&mut self.url);
+        self.urls = vec![url.to_owned()];
         self
     }
 
-    pub(crate) fn url(&self) -> &str {
-        &self.url
+    pub(crate) fn url(&self) -> String {
+        self.urls.join(",")
     }
 
     pub(crate) fn mean_think_time(&self) -> Duration {
@@ -178,10 +190,14 @@ impl PlanBuilder {
     /// [`ErrorKind::InvalidPlan`](crate::ErrorKind::InvalidPlan) or
     /// [`ErrorKind::InvalidText`](crate::ErrorKind::InvalidText), naming the part and what was expected.
     pub fn build(mut self) -> Result<Plan> {
-        let target = Target::parse(&self.url)?;
         let requests = std::mem::take(&mut self.requests);
         let requests = if requests.is_empty() { vec![RequestTemplate::get("/")] } else { requests };
-        let mix = RequestMix::new(requests, &target)?;
+        let aims = self.urls.iter().map(|url| {
+            let target = Target::parse(url)?;
+            let mix = RequestMix::new(requests.clone(), &target)?;
+            Ok(Aim { target, mix })
+        });
+        let aims = aims.collect::<Result<Vec<_>>>()?;
         let endpoint_header = HeaderName::try_from(self.endpoint_header.as_str()).map_err(|error| {
             Error::plan(format!("endpoint header {:?} is no header name", self.endpoint_header))
                 .caused_by(error)
@@ -190,8 +206,7 @@ impl PlanBuilder {
         let thresholds =
             if self.thresholds.is_empty() { vec![Threshold::any_failure()] } else { self.thresholds };
         Ok(Plan(Arc::new(Checked {
-            target,
-            mix,
+            aims,
             load,
             limits: self.limits.checked()?,
             endpoint_header,

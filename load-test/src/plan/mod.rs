@@ -2,10 +2,15 @@
 
 mod builder;
 mod limits;
+mod shape;
 mod step;
 
-pub use builder::{DEFAULT_RUN_TIME, DEFAULT_SPAWN_RATE, DEFAULT_THINK_TIME, DEFAULT_USERS, PlanBuilder};
+pub use builder::{
+    DEFAULT_ENDPOINT_HEADER, DEFAULT_RUN_TIME, DEFAULT_SPAWN_RATE, DEFAULT_THINK_TIME, DEFAULT_USERS,
+    PlanBuilder,
+};
 pub use limits::Limits;
+pub use shape::{Shape, parse_run_time};
 pub use step::{Goal, Step};
 
 use std::future::Future;
@@ -20,7 +25,7 @@ use crate::engine;
 use crate::error::Result;
 use crate::preflight::{self, Preflight};
 use crate::report::Report;
-use crate::request::RequestMix;
+use crate::request::{PreparedRequest, RequestMix};
 use crate::target::Target;
 use crate::think_time::ThinkTime;
 use crate::threshold::Threshold;
@@ -35,14 +40,33 @@ pub struct Plan(pub(crate) Arc<Checked>);
 /// The parts of a plan, each parsed.
 #[derive(Debug)]
 pub(crate) struct Checked {
-    pub(crate) target: Target,
-    pub(crate) mix: RequestMix,
+    /// At least one; users are spread over them evenly.
+    pub(crate) aims: Vec<Aim>,
     pub(crate) load: Load,
     pub(crate) limits: Limits,
     pub(crate) endpoint_header: HeaderName,
     pub(crate) thresholds: Vec<Threshold>,
     pub(crate) watched: Vec<u32>,
     pub(crate) seed: u64,
+}
+
+/// One server under test, and the requests as they are sent to it.
+#[derive(Debug)]
+pub(crate) struct Aim {
+    pub(crate) target: Target,
+    pub(crate) mix: RequestMix,
+}
+
+impl Checked {
+    /// The address under test as it was written, or all of them with commas between.
+    pub(crate) fn url(&self) -> String {
+        self.aims.iter().map(|aim| aim.target.url()).collect::<Vec<_>>().join(",")
+    }
+
+    /// The requests, whose names and methods are the same for every target.
+    pub(crate) fn requests(&self) -> &[PreparedRequest] {
+        self.aims.first().map_or(&[], |aim| aim.mix.requests())
+    }
 }
 
 /// Who sends requests.
@@ -78,10 +102,10 @@ impl Plan {
         PlanBuilder::new(url.into())
     }
 
-    /// Returns the address under test, as it was written.
+    /// Returns the address under test, as it was written; several are separated by commas.
     #[must_use]
-    pub fn url(&self) -> &str {
-        self.0.target.url()
+    pub fn url(&self) -> String {
+        self.0.url()
     }
 
     /// Returns the largest number of users (or, in an open loop, connections) at any time of the plan.
@@ -129,6 +153,18 @@ impl Plan {
     ) -> Result<Report> {
         let mut on_tick = on_tick;
         engine::conduct(self, stop, None, |progress| on_tick(progress.tick())).await
+    }
+
+    /// As [`run_until`](Self::run_until), for those who want to see more of each second than its [`Tick`].
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub async fn run_watched(
+        &self,
+        stop: impl Future<Output = ()>,
+        on_second: impl FnMut(&Progress<'_>),
+    ) -> Result<Report> {
+        engine::conduct(self, stop, None, on_second).await
     }
 
     /// Runs the plan until `stop` resolves or it ends, with as many users as `goals` says from its next change on,

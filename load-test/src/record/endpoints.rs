@@ -12,6 +12,7 @@ const OTHERS: &[u8] = b"(others)";
 
 /// What one replica answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "histogram-log", derive(serde::Deserialize))]
 pub struct EndpointCounts {
     /// Answers that named this replica.
     pub requests: u64,

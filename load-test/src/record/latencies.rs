@@ -97,6 +97,20 @@ impl Latencies {
         }
     }
 
+    #[cfg(feature = "histogram-log")]
+    pub(crate) fn histogram(&self) -> &Histogram<u64> {
+        &self.0
+    }
+
+    /// `None` for a histogram of another precision, whose figures could not be compared.
+    #[cfg(feature = "histogram-log")]
+    pub(crate) fn from_histogram(histogram: &Histogram<u64>) -> Option<Self> {
+        let mut latencies = Self::new();
+        (histogram.sigfig() == DIGITS).then_some(())?;
+        latencies.0.add(histogram).ok()?;
+        Some(latencies)
+    }
+
     /// Forgets everything and keeps the memory.
     pub(crate) fn clear(&mut self) {
         self.0.reset();

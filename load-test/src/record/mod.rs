@@ -11,4 +11,6 @@ pub use endpoints::EndpointCounts;
 pub(crate) use endpoints::Endpoints;
 pub use latencies::Latencies;
 pub(crate) use recorder::{Recorder, Sample};
+#[cfg(feature = "histogram-log")]
+pub(crate) use statistics::Counts;
 pub use statistics::{RequestStatistics, Statistics};

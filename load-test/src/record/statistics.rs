@@ -30,6 +30,24 @@ pub struct RequestStatistics {
     failures: BTreeMap<FailureKind, u64>,
 }
 
+/// What of [`Statistics`] no histogram holds.
+#[cfg(feature = "histogram-log")]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Counts {
+    pub(crate) connections: u64,
+    pub(crate) reconnects: u64,
+    pub(crate) by_request: Vec<RequestCounts>,
+    pub(crate) endpoints: BTreeMap<String, EndpointCounts>,
+}
+
+/// The same for one template.
+#[cfg(feature = "histogram-log")]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+pub(crate) struct RequestCounts {
+    bytes: u64,
+    failures: BTreeMap<FailureKind, u64>,
+}
+
 impl RequestStatistics {
     /// Returns how many requests ended, well or not.
     #[must_use]
@@ -69,6 +87,12 @@ impl RequestStatistics {
         &self.succeeded
     }
 
+    /// Returns the time from start to end of the requests that did not.
+    #[must_use]
+    pub fn latency_of_failures(&self) -> &Latencies {
+        &self.failed
+    }
+
     fn record(&mut self, sample: &Sample) {
         self.bytes += sample.bytes;
         match sample.failure {
@@ -105,6 +129,46 @@ impl Statistics {
             reconnects: 0,
             last_end: None,
         }
+    }
+
+    /// Adds what was recorded elsewhere: requests of one template.
+    #[cfg(feature = "histogram-log")]
+    pub(crate) fn add_requests(&mut self, template: usize, failed: bool, latencies: &Latencies) {
+        if let Some(counts) = self.by_request.get_mut(template) {
+            if failed { counts.failed.merge(latencies) } else { counts.succeeded.merge(latencies) }
+        }
+    }
+
+    #[cfg(feature = "histogram-log")]
+    pub(crate) fn add_lateness(&mut self, lateness: &Latencies) {
+        self.lateness.merge(lateness);
+    }
+
+    /// Adds what no histogram holds.
+    #[cfg(feature = "histogram-log")]
+    pub(crate) fn add_counts(&mut self, counts: &Counts) {
+        self.connections += counts.connections;
+        self.reconnects += counts.reconnects;
+        for (mine, theirs) in self.by_request.iter_mut().zip(&counts.by_request) {
+            mine.bytes += theirs.bytes;
+            for (kind, count) in &theirs.failures {
+                *mine.failures.entry(*kind).or_default() += count;
+            }
+        }
+        for (name, counts) in &counts.endpoints {
+            self.endpoints.count(name.as_bytes(), *counts);
+        }
+    }
+
+    /// Everything that no histogram holds.
+    #[cfg(feature = "histogram-log")]
+    pub(crate) fn counts(&self) -> Counts {
+        let by_request = self.by_request.iter();
+        let by_request = by_request
+            .map(|one| RequestCounts { bytes: one.bytes, failures: one.failures.clone() })
+            .collect();
+        let endpoints = self.endpoints().into_iter().collect();
+        Counts { connections: self.connections, reconnects: self.reconnects, by_request, endpoints }
     }
 
     /// When the last request ended.

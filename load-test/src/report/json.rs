@@ -1,12 +1,15 @@
 //! The report as a machine reads it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 use serde::{Serialize, Serializer};
 
+use crate::error::Result;
 use crate::failure::FailureKind;
 use crate::record::{Latencies, Statistics};
+use crate::report::file::write_json;
 use crate::report::{EndpointShare, Report, StepReport};
 use crate::tick::Tick;
 use crate::usage::ProcessUsage;
@@ -18,7 +21,7 @@ const SCHEMA: &str = "martello-load-test/report/1";
 #[derive(Serialize)]
 struct ReportForm<'a> {
     schema: &'static str,
-    host: &'a str,
+    host: String,
     started_unix_seconds: f64,
     lasted_seconds: f64,
     stopped_early: bool,
@@ -97,12 +100,12 @@ struct TickForm {
 }
 
 impl Serialize for Report {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         let since_epoch = self.measured.wall_clock.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let requests = self.plan.mix.requests().iter().zip(self.statistics().by_request());
+        let requests = self.plan.requests().iter().zip(self.statistics().by_request());
         ReportForm {
             schema: SCHEMA,
-            host: self.plan.target.url(),
+            host: self.plan.url(),
             started_unix_seconds: since_epoch.as_secs_f64(),
             lasted_seconds: self.lasted().as_secs_f64(),
             stopped_early: self.stopped_early(),
@@ -129,6 +132,16 @@ impl Serialize for Report {
             history: self.history().map(TickForm::from).collect(),
         }
         .serialize(serializer)
+    }
+}
+
+impl Report {
+    /// Writes the report as JSON, which `schema/report-1.json` of this crate describes.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) with the path if the file cannot be written.
+    pub fn write_json(&self, path: impl AsRef<Path>) -> Result<()> {
+        write_json(path.as_ref(), self)
     }
 }
 

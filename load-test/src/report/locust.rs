@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::RequestStatistics;
 use crate::report::Report;
+use crate::report::file::sync;
 use crate::tick::per_second;
 
 /// The percentiles of Locust's CSV files, in their order.
@@ -91,7 +92,7 @@ impl Report {
     }
 
     fn stats_rows(&self) -> Vec<Row> {
-        let requests = self.plan.mix.requests().iter().zip(self.statistics().by_request());
+        let requests = self.plan.requests().iter().zip(self.statistics().by_request());
         let each =
             requests.map(|(prepared, counts)| (prepared.method().as_str(), prepared.name.as_str(), counts));
         let all = self.statistics().all_requests();
@@ -146,7 +147,7 @@ impl Report {
         let seen = |at: Duration| utc(self.measured.wall_clock + at);
         let row =
             |((template, kind), failure): (&(usize, crate::FailureKind), &crate::engine::FailureSpan)| {
-                let prepared = &self.plan.mix.requests()[*template];
+                let prepared = &self.plan.requests()[*template];
                 vec![
                     prepared.method().to_string(),
                     prepared.name.clone(),
@@ -174,7 +175,7 @@ fn write(prefix: &Path, suffix: &str, header: Row, rows: Vec<Row>) -> Result<Pat
             writer.write_record(row)?;
         }
         // A disk that is full says so here at the latest.
-        writer.into_inner().map_err(csv::IntoInnerError::into_error)?.sync_all()
+        sync(&writer.into_inner().map_err(csv::IntoInnerError::into_error)?)
     };
     let failed = |error| {
         Error::new(ErrorKind::Io, format!("report cannot be written to {}", path.display())).caused_by(error)

@@ -1,5 +1,6 @@
 //! What a test found out.
 
+pub(crate) mod file;
 mod html;
 mod json;
 mod locust;
@@ -51,6 +52,21 @@ impl Report {
         let (verdict, reasons) = judge(plan, &measured);
         let steps = measured.steps.iter().map(|record| StepReport::new(plan, record)).collect();
         Self { plan: Arc::clone(plan), measured, steps, warnings, verdict, reasons }
+    }
+
+    /// As [`new`](Self::new), of a run by several generators, any of which may have doubts of its own.
+    #[cfg(feature = "histogram-log")]
+    pub(crate) fn merged(
+        plan: &Arc<Checked>,
+        measured: Measured,
+        warnings: Vec<String>,
+        doubts: Vec<String>,
+    ) -> Self {
+        let mut report = Self::new(plan, measured, warnings);
+        if !doubts.is_empty() {
+            (report.verdict, report.reasons) = (Verdict::Invalid, doubts);
+        }
+        report
     }
 
     /// Returns how many requests ended, well or not.
@@ -151,6 +167,12 @@ impl Report {
     pub(crate) fn broken_while_held(&self, step: &StepReport) -> Vec<String> {
         let thresholds = self.plan.thresholds.iter();
         thresholds.filter_map(|one| one.broken_by(step.statistics(), step.held())).collect()
+    }
+
+    /// Returns when the test started, by the clock of this machine.
+    #[must_use]
+    pub fn started(&self) -> SystemTime {
+        self.measured.wall_clock
     }
 
     fn is_open_loop(&self) -> bool {

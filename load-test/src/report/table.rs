@@ -12,6 +12,7 @@ impl Display for Report {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         self.write_requests(f)?;
         self.write_latency(f)?;
+        self.write_at_work(f)?;
         self.write_templates(f)?;
         self.write_endpoints(f)?;
         self.write_failures(f)?;
@@ -59,7 +60,7 @@ impl Report {
 
     /// One line a template where there are several.
     fn write_templates(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let requests = self.plan.mix.requests();
+        let requests = self.plan.requests();
         if requests.len() == 1 {
             return Ok(());
         }
@@ -105,6 +106,24 @@ impl Report {
             line(f, "process", format_args!("{}: {usage}", watched.pid))?;
         }
         Ok(())
+    }
+
+    /// What was seen while all users were at work, as the laws of closed loops need it; several steps have a table.
+    fn write_at_work(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let [step] = &self.steps[..] else { return Ok(()) };
+        if self.is_open_loop() {
+            return Ok(());
+        }
+        let (users, rate) = (Count(step.users() as u64), Rate(step.requests_per_second()));
+        let (held, law) = (step.held().as_secs_f64(), Rate(step.users_by_littles_law()));
+        let p99 = Time(step.statistics().latency().percentile(99.0));
+        line(
+            f,
+            "at work",
+            format_args!(
+                "{users} users for {held:.1} s: {rate} requests/s, p99 {p99}; by Little's law {law} users"
+            ),
+        )
     }
 
     /// One line a step where there are several.

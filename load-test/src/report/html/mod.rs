@@ -3,16 +3,15 @@
 mod columns;
 mod pictures;
 
-use std::fs::File;
-use std::io::Write as _;
 use std::path::Path;
 
 use crate::draw::{Table, escaped, page, tile};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::figures::{Count, Megabytes, Rate, Time};
 use crate::plan::{Checked, Load};
 use crate::record::{Latencies, RequestStatistics};
 use crate::report::Report;
+use crate::report::file::write_file;
 use crate::report::locust::utc;
 use crate::tick::per_second;
 use crate::usage::ProcessUsage;
@@ -34,7 +33,7 @@ impl Report {
             self.process_table(),
             self.notes(),
         ];
-        page(&format!("Load test of {}", self.plan.target.url()), &body.concat())
+        page(&format!("Load test of {}", self.plan.url()), &body.concat())
     }
 
     /// Writes [`to_html`](Self::to_html) to a file.
@@ -42,21 +41,11 @@ impl Report {
     /// # Errors
     /// [`ErrorKind::Io`] with the path if the file cannot be written.
     pub fn write_html(&self, path: impl AsRef<Path>) -> Result<()> {
-        let path = path.as_ref();
-        let write = || -> std::io::Result<()> {
-            let mut file = File::create(path)?;
-            file.write_all(self.to_html().as_bytes())?;
-            // A disk that is full says so here at the latest.
-            file.sync_all()
-        };
-        write().map_err(|error| {
-            Error::new(ErrorKind::Io, format!("report cannot be written to {}", path.display()))
-                .caused_by(error)
-        })
+        write_file(path.as_ref(), self.to_html().as_bytes())
     }
 
     fn heading(&self) -> String {
-        let url = escaped(self.plan.target.url());
+        let url = escaped(&self.plan.url());
         let started = utc(self.measured.wall_clock).replace('T', " ").replace('Z', " UTC");
         let load = escaped(&describe(&self.plan));
         let early = if self.stopped_early() { ", stopped early" } else { "" };
@@ -148,7 +137,7 @@ impl Report {
             "Max",
             "Body",
         ]);
-        let prepared = self.plan.mix.requests();
+        let prepared = self.plan.requests();
         for (one, counts) in prepared.iter().zip(self.statistics().by_request()) {
             table.row(&self.request_row(&format!("{} {}", one.method(), one.name), counts));
         }
@@ -178,7 +167,7 @@ impl Report {
     pub(crate) fn failure_table(&self) -> String {
         let mut table = Table::new(&["Failure", "Request", "Times", "First seen", "Last seen"]);
         for ((place, kind), span) in &self.measured.failure_spans {
-            let prepared = &self.plan.mix.requests()[*place];
+            let prepared = &self.plan.requests()[*place];
             table.row(&[
                 kind.to_string(),
                 format!("{} {}", prepared.method(), prepared.name),
