@@ -12,6 +12,8 @@ RUN for manifest in $(find . -name Cargo.toml); do \
             folder && /^name *=/ { print folder "s/" $2 ".rs" }' $manifest >> /targets \
         && while read target; do mkdir -p $stub/$(dirname $target) && echo 'fn main() {}' > $stub/$target; done < /targets; \
     done && cp Cargo.lock /manifests/
+# What stays of this stage and the next is a cache: docker image prune --filter label=org.martello.stage
+LABEL org.martello.stage=manifests
 
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
@@ -33,6 +35,7 @@ RUN find . -path ./target -prune -o -name '*.rs' -exec touch {} + \
     && install -D -s target/$CARGO_BUILD_TARGET/release/martello /image/martello \
     && install -D -m 644 /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ca-certificates.crt \
     && install -d -o 65532 -g 65532 /image/data
+LABEL org.martello.stage=build
 
 FROM scratch
 COPY --from=build /image/ /
