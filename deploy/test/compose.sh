@@ -26,11 +26,11 @@ await 20 "health and a prediction through the balancer" answers
 [[ $(curl -fsS "$base/nginx_status") == 'Active connections: '* ]] || fail "/nginx_status answers something else"
 trainer=$(services trainer -a)
 [ "$(docker inspect -f '{{.State.Status}} {{.State.ExitCode}}' "$trainer")" = "exited 0" ] || fail "the trainer"
-deploy/test/metrics.sh "$base" || fail "a dashboard or an alert names a metric that is not there"
 for id in $(replicas) $(services balancer); do
     set -- $(docker inspect -f '{{.Config.User}} {{.HostConfig.ReadonlyRootfs}} {{json .HostConfig.CapDrop}} {{.HostConfig.Memory}}' "$id")
     [ "$1 $2 $3" = '65532:65532 true ["ALL"]' ] && [ "$4" -gt 0 ] || fail "container $id is not confined: $*"
 done
+[ -z "$full" ] || . deploy/test/monitoring.sh
 outside=$(docker ps --filter "label=com.docker.compose.project=$project" --format '{{.Ports}}' | grep -c -- '->')
 [ "$outside" -eq "$([ -n "$full" ] && echo 2 || echo 1)" ] || fail "$outside services have a published port"
 await 20 "three endpoints" endpoints_are 3

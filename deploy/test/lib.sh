@@ -1,6 +1,6 @@
 # What the tests of this folder share. A test sets `files`, the compose files of its project, before it uses `dc`.
 . deploy/test/names.sh
-compose=${COMPOSE:-docker-compose}
+compose=${COMPOSE:-$(command -v docker-compose >/dev/null && echo docker-compose || echo docker compose)}
 project=martello-test-$$
 # A free port on loopback for everything that is published; and answers that say which replica gave them.
 export MARTELLO_PUBLISH=127.0.0.1: MLFLOW_PUBLISH=127.0.0.1: LOAD_TEST_PUBLISH=127.0.0.1: MARTELLO_ROUTE_HEADERS=true

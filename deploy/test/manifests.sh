@@ -1,40 +1,54 @@
 #!/usr/bin/env bash
 # Checks every file of deploy/ that a program reads, without starting anything: deploy/test/manifests.sh
-# Needs docker-compose, `pip install kubernetes-validate` (it carries the schemas), and promtool (package prometheus).
+# Compose files by both Compose programs, Kubernetes manifests by their schemas and by what they refer to, rules and
+# queries by Prometheus' own tool.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-kubernetes_version=${KUBERNETES_VERSION:-1.34}
-compose=${COMPOSE:-docker-compose}
+. deploy/test/tools.sh
+kubernetes_versions=${KUBERNETES_VERSIONS:-1.30 1.34}
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-echo "compose files"
 deploy/make-env.sh >"$scratch/env"
-$compose -f compose.embedded.yaml config -q
-for override in deploy/compose.minio.yaml deploy/test/compose.stand-ins.yaml; do
-    $compose --env-file "$scratch/env" -f compose.yaml -f "$override" config -q
+for compose in docker-compose compose2; do
+    command -v "$compose" >/dev/null || continue
+    $compose -f compose.embedded.yaml config -q
+    $compose --env-file "$scratch/env" -f compose.yaml config -q
+    for override in deploy/compose.minio.yaml deploy/test/compose.stand-ins.yaml; do
+        $compose --env-file "$scratch/env" -f compose.yaml -f "$override" config -q
+    done
+    if $compose --env-file .env.example -f compose.yaml config -q 2>"$scratch/refusal"; then
+        echo "error: compose.yaml takes an .env without passwords" >&2
+        exit 1
+    fi
+    grep -q 'deploy/make-env.sh' "$scratch/refusal"
+    echo "compose files: well formed for $($compose version | head -n 1)"
 done
-if $compose --env-file .env.example -f compose.yaml config -q 2>"$scratch/refusal"; then
-    echo "error: compose.yaml takes an .env without passwords" >&2
+if grep -nE '^ *(container_name|version):' compose.yaml compose.embedded.yaml deploy/compose.minio.yaml; then
+    echo "error: neither belongs into a compose file here" >&2
     exit 1
 fi
-grep -q 'deploy/make-env.sh' "$scratch/refusal"
 
-echo "kubernetes manifests, schemas of $kubernetes_version"
-cd deploy/kubernetes
-for file in *.yaml; do
-    grep -q '^kind: Kustomization' "$file" || kubernetes-validate --strict --quiet -k "$kubernetes_version" "$file"
-    # Every file is part of the whole.
-    [ "$file" = kustomization.yaml ] || grep -q -- "- $file" kustomization.yaml
+for version in $kubernetes_versions; do
+    for file in deploy/kubernetes/*.yaml; do
+        grep -q '^kind: Kustomization' "$file" || kubernetes-validate --strict --quiet -k "$version" "$file"
+    done
+    echo "kubernetes manifests: fit the schemas of $version"
 done
-
-echo "alerts and dashboards"
+"$tools/venv/bin/python" deploy/test/references.py deploy/kubernetes
 if command -v kubectl >/dev/null; then
-    kubectl kustomize . >"$scratch/rendered.yaml"
-    kubernetes-validate --strict --quiet -k "$kubernetes_version" "$scratch/rendered.yaml"
+    kubectl kustomize deploy/kubernetes >"$scratch/rendered.yaml"
+    kubernetes-validate --strict --quiet -k "${kubernetes_versions##* }" "$scratch/rendered.yaml"
+    echo "kustomize renders them"
 fi
-cd ../monitoring
+
+cd deploy/monitoring
 promtool check rules alerts.yml >/dev/null
+mkdir "$scratch/prometheus"
+sed "s,/etc/prometheus/,$PWD/," prometheus.yml >"$scratch/prometheus/prometheus.yml"
+promtool check config "$scratch/prometheus/prometheus.yml" >/dev/null
+promtool test rules alerts.test.yml >/dev/null
+# Each query of the dashboard as a rule of its own, since only rules can be checked.
 python3 - "$scratch/rules.yml" <<'PYTHON'
 import glob, json, sys
 queries = [t["expr"] for f in glob.glob("grafana/dashboards/*.json") for p in json.load(open(f))["panels"] for t in p["targets"]]
@@ -42,4 +56,4 @@ rules = [{"record": f"query_{n}", "expr": query} for n, query in enumerate(queri
 json.dump({"groups": [{"name": "dashboard", "rules": rules}]}, open(sys.argv[1], "w"))
 PYTHON
 promtool check rules "$scratch/rules.yml" >/dev/null
-echo "everything is well formed"
+echo "alerts, queries of the dashboard and scrape configuration: well formed; each alert fires when it should"

@@ -17,20 +17,24 @@ answers_3() { answers && endpoints_are 3; }
 
 started_swarm=
 leave() {
-    local code=$?
+    local code=$? label="label=com.docker.stack.namespace=$stack"
     docker stack rm "$stack" >/dev/null 2>&1 || true
-    for _ in $(seq 60); do
-        [ -n "$(docker ps -q --filter "label=com.docker.stack.namespace=$stack")$(docker network ls -q --filter "label=com.docker.stack.namespace=$stack")" ] || break
+    # Swarm removes in the background, and a network only once its last container is gone.
+    for _ in $(seq 120); do
+        [ -n "$(docker ps -q --filter "$label"; docker network ls -q --filter "$label")" ] || break
         sleep 0.5
     done
-    docker ps -aq --filter "label=com.docker.stack.namespace=$stack" | xargs -r docker rm -f >/dev/null 2>&1 || true
-    docker volume ls -q --filter "label=com.docker.stack.namespace=$stack" | xargs -r docker volume rm >/dev/null 2>&1 || true
-    [ -z "$started_swarm" ] || docker swarm leave --force >/dev/null 2>&1 || true
+    docker ps -aq --filter "$label" | xargs -r docker rm -f >/dev/null || true
+    docker volume ls -q --filter "$label" | xargs -r docker volume rm >/dev/null || true
+    if [ -n "$started_swarm" ]; then
+        docker swarm leave --force >/dev/null || true
+        docker network rm docker_gwbridge >/dev/null || true
+    fi
     docker image rm "$new_image" >/dev/null 2>&1 || true
-    (exit "$code") || true
-    return "$code"
+    (exit "$code") || clean_up
+    clean_up
 }
-trap 'leave || true; clean_up' EXIT
+trap leave EXIT
 if [ "$(docker info -f '{{.Swarm.LocalNodeState}}')" != active ]; then
     docker swarm init --advertise-addr 127.0.0.1 >/dev/null
     started_swarm=yes
