@@ -1,9 +1,10 @@
 //! Which backend a tracking URI names, by MLflow's own rules.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use crate::embedded::DATABASE_FILE;
 use crate::{Error, ErrorKind, Result};
 
 /// The environment variable that names the registry, as for every MLflow client.
@@ -43,6 +44,22 @@ impl TrackingUri {
                 "{TRACKING_URI_VARIABLE} is not set: set it, for example to sqlite:///mlflow.db"
             ))),
         }
+    }
+
+    /// Names the embedded registry of a folder, whether it is there or not.
+    pub fn embedded(dir: impl AsRef<Path>) -> Self {
+        Self::Sqlite(dir.as_ref().join(DATABASE_FILE))
+    }
+
+    /// Returns a file by its absolute path without links, so that one registry has one name.
+    pub(crate) fn absolute(&self) -> Self {
+        let Self::Sqlite(path) = self else { return self.clone() };
+        let Ok(path) = std::path::absolute(path) else { return self.clone() };
+        let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
+        Self::Sqlite(match (folder, path.file_name()) {
+            (Some(folder), Some(file)) => folder.join(file),
+            _ => path,
+        })
     }
 }
 

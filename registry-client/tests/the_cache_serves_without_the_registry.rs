@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use martello_registry_client::{
-    Cache, ErrorKind, FetchedModel, Freshness, ModelUri, NewRun, Publication, Registry, Stage,
+    Cache, ErrorKind, FetchedModel, Freshness, ModelUri, NewRun, Publication, Registry, Stage, TrackingUri,
 };
 
 const BYTES: usize = 1000;
@@ -62,6 +62,30 @@ async fn what_was_fetched_is_served_while_the_registry_is_down() {
     let restarted = Cache::open(dir.path().join("cache")).unwrap();
     let model = restarted.recall(registry.uri(), &champion).await.unwrap();
     assert_eq!((content(&model).await, model.freshness), (2, Freshness::Remembered));
+}
+
+#[tokio::test]
+async fn what_was_vouched_for_is_found_after_the_uri_has_moved() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().join("registry");
+    let registry = Registry::embedded(&home).await.unwrap();
+    let cache = Cache::open(dir.path().join("cache")).unwrap();
+    let champion = uri("models:/fraud@champion");
+    assert!(cache.recall_good(registry.uri(), &champion).await.unwrap_err().is_not_found());
+    publish(&registry, 1).await;
+    let good = registry.fetch(&champion, &cache).await.unwrap();
+    cache.vouch(registry.uri(), &champion, &good).await;
+    publish(&registry, 2).await;
+    registry.fetch(&champion, &cache).await.unwrap();
+
+    // Whoever has not opened the registry knows it by its folder, links and all.
+    let link = dir.path().join("link");
+    std::os::unix::fs::symlink(&home, &link).unwrap();
+    for named in [TrackingUri::embedded(&home), TrackingUri::embedded(&link)] {
+        let model = cache.recall_good(&named, &champion).await.unwrap();
+        assert_eq!((content(&model).await, model.version.unwrap().version), (1, 1));
+        assert_eq!(content(&cache.recall(&named, &champion).await.unwrap()).await, 2);
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 //! models/<manifest sha256>/manifest.json   what the entry must hold
 //! models/<manifest sha256>/model/...       the model folder
 //! locks/<manifest sha256>                  shared lock: in use; its time: last used
-//! uris/<sha256 of registry and uri>.json   what a uri last meant
+//! uris/<sha256 of registry and uri>.json   what a uri last meant; .good.json: and what of that was seen to work
 //! tmp/<random>/                            downloads that are not complete
 //! ```
 //! An entry appears by one rename, so it is whole or absent; it is checked again whenever it is used, so a damaged one is
@@ -24,6 +24,7 @@ pub(crate) use entry::Entry;
 pub use evict::CachedModel;
 pub use model::{FetchedModel, Freshness};
 
+use self::memory::Note;
 use crate::{Digest, Error, ErrorKind, ModelUri, ModelVersion, Result, TrackingUri, blocking};
 
 /// A local cache of models: verified, bounded, and good while the registry is down.
@@ -113,8 +114,28 @@ impl Cache {
     ///
     /// `NotFound` when it was never fetched or has been evicted.
     pub async fn recall(&self, registry: &TrackingUri, uri: &ModelUri) -> Result<FetchedModel> {
+        self.recall_note(registry, uri, Note::Meaning).await
+    }
+
+    /// Notes that what a URI means was seen to work: the URI may come to mean something that does not, and
+    /// [`recall_good`](Self::recall_good) still finds this. A failure is only logged.
+    pub async fn vouch(&self, registry: &TrackingUri, uri: &ModelUri, model: &FetchedModel) {
+        self.write_note(registry, uri, Note::Good, model.version.as_ref(), model.digest).await;
+    }
+
+    /// Returns what was last [vouched for](Self::vouch), without asking anybody. A replica that is started while its stage points
+    /// to a broken version serves this.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` when nothing was, or it has been evicted.
+    pub async fn recall_good(&self, registry: &TrackingUri, uri: &ModelUri) -> Result<FetchedModel> {
+        self.recall_note(registry, uri, Note::Good).await
+    }
+
+    async fn recall_note(&self, registry: &TrackingUri, uri: &ModelUri, note: Note) -> Result<FetchedModel> {
         let missing = || Error::not_found(format!("{uri} is not in the cache {}", self.dir.display()));
-        let memory = memory::read(self, registry, uri).await?.ok_or_else(missing)?;
+        let memory = memory::read(self, registry, uri, note).await?.ok_or_else(missing)?;
         let entry = self.load(memory.digest).await?.ok_or_else(missing)?;
         Ok(FetchedModel::new(entry, memory.version, Freshness::Remembered))
     }
@@ -127,8 +148,19 @@ impl Cache {
         version: Option<&ModelVersion>,
         digest: Digest,
     ) {
+        self.write_note(registry, uri, Note::Meaning, version, digest).await;
+    }
+
+    async fn write_note(
+        &self,
+        registry: &TrackingUri,
+        uri: &ModelUri,
+        note: Note,
+        version: Option<&ModelVersion>,
+        digest: Digest,
+    ) {
         let memory = memory::Memory { version: version.cloned(), digest };
-        if let Err(error) = memory::write(self, registry, uri, memory).await {
+        if let Err(error) = memory::write(self, registry, uri, note, memory).await {
             tracing::warn!(%uri, %error, "cannot note what the uri means: it cannot be served while the registry is down");
         }
     }
