@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
-use martello_registry_client::{ModelUri, Registry};
+use martello_registry_client::{ModelUri, Registry, TrackingUri};
 
 /// Which registry to use.
 #[derive(Debug, Clone, Args)]
@@ -24,6 +24,14 @@ impl RegistryArgs {
             None => Registry::embedded(&self.data_dir).await,
         };
         opened.context("cannot open the registry")
+    }
+
+    /// Returns where the registry is, without opening it.
+    pub(crate) fn uri(&self) -> anyhow::Result<TrackingUri> {
+        match &self.tracking_uri {
+            Some(uri) => uri.parse().context("cannot open the registry"),
+            None => Ok(TrackingUri::embedded(&self.data_dir)),
+        }
     }
 
     /// The folder of the model cache.

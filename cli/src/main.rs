@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::command::{balance, capacity, healthcheck, load, registry, serve, train, up};
-use crate::telemetry::LogLevel;
+use crate::telemetry::TelemetryArgs;
 
 /// Train a model, register it, serve it from replicas, balance over them, and load-test until you know how many you
 /// need.
@@ -21,9 +21,8 @@ use crate::telemetry::LogLevel;
 #[derive(Debug, Parser)]
 #[command(name = "martello", version, arg_required_else_help = true)]
 struct Cli {
-    /// How much to log on standard error.
-    #[arg(long, global = true, env = "MARTELLO_LOG", value_enum, default_value_t = LogLevel::Warn)]
-    log: LogLevel,
+    #[command(flatten)]
+    telemetry: TelemetryArgs,
     #[command(subcommand)]
     command: Command,
 }
@@ -44,14 +43,24 @@ enum Command {
 fn main() -> ExitCode {
     let matches = environment::without_empty(Cli::command()).get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    telemetry::install(cli.log);
-    match runtime::run(execute(cli.command)) {
+    match runtime::run(run(cli)) {
         Ok(code) => code,
         Err(error) => {
             output::note(format!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    // In the runtime, since exporting needs one.
+    let otlp = cli.telemetry.install()?;
+    runtime::raise_descriptor_limit();
+    let result = execute(cli.command).await;
+    if let Some(otlp) = otlp {
+        otlp.shutdown().await;
+    }
+    result
 }
 
 async fn execute(command: Command) -> anyhow::Result<ExitCode> {

@@ -26,7 +26,6 @@ static ENDS_ITSELF: AtomicBool = AtomicBool::new(false);
 ///
 /// One processor gets a current-thread runtime: more workers would only spend a CPU quota faster.
 pub(crate) fn run(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
-    raise_descriptor_limit();
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let mut builder = match processors {
         1 => tokio::runtime::Builder::new_current_thread(),
@@ -53,7 +52,7 @@ pub(crate) fn run(command: impl Future<Output = anyhow::Result<ExitCode>>) -> an
 }
 
 /// Raises the limit of open files as far as the system allows: a connection is a descriptor, and many systems begin with 1,024.
-fn raise_descriptor_limit() {
+pub(crate) fn raise_descriptor_limit() {
     let raised = getrlimit(Resource::RLIMIT_NOFILE)
         .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most).map(|()| most));
     match raised {

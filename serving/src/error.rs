@@ -51,6 +51,8 @@ pub enum ErrorKind {
     WrongRows,
     /// A layer around the model refused the request for lack of capacity.
     Overloaded,
+    /// What is told of the process cannot be sent where it should go.
+    Telemetry,
 }
 
 impl Error {

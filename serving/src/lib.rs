@@ -8,6 +8,8 @@ pub mod layers;
 mod limits;
 mod metrics;
 mod models;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 mod predict;
 mod replica;
 pub mod server;
@@ -25,4 +27,4 @@ pub use self::models::{ListedModel, Models};
 pub use self::predict::{Predict, PredictFuture, PredictRequest, Workers};
 pub use self::replica::{Replica, ReplicaBuilder};
 pub use self::slot::{RefusedModel, ServedModel, Slot};
-pub use self::source::{Follow, ModelSource, warm_up};
+pub use self::source::{Follow, ModelSource, recall_into, warm_up};

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use martello_model_core::Signature;
+
 /// What a replica lets a client, a connection and a request have.
 ///
 /// ```
@@ -55,6 +57,9 @@ pub struct Limits {
     /// Rows of one request; more are answered 422. 10,000: far more than a person sends, and one request does not keep a
     /// core for long.
     pub rows: usize,
+    /// Cells of one row, those included that no column of the model takes; more are refused, unless the model itself has as
+    /// many columns. 10,000: wide tables have hundreds of columns, and unknown cells are walked for nothing.
+    pub columns: usize,
     /// Problems that one 422 lists, past which no further row is looked at. 1,000: more than anybody reads, and an answer
     /// stays small whatever was sent.
     pub listed_errors: usize,
@@ -78,6 +83,13 @@ pub struct Limits {
     pub linger: Duration,
 }
 
+impl Limits {
+    /// Returns how many cells a row for a model may have.
+    pub(crate) fn cells(&self, signature: &Signature) -> usize {
+        self.columns.max(signature.inputs().len())
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -95,6 +107,7 @@ impl Default for Limits {
             burst_delay: Duration::from_millis(100),
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             rows: 10_000,
+            columns: 10_000,
             listed_errors: 1_000,
             echoed_input: 256 << 10,
             inline_rows: 1_000,

@@ -4,8 +4,8 @@
 
 mod fixture;
 
-use fixture::{Running, Sum, get};
-use martello_serving::{RefusedModel, Replica, ServedModel, Slot};
+use fixture::{Client, Running, Sum, get};
+use martello_serving::{Limits, RefusedModel, Replica, ServedModel, Slot};
 
 #[tokio::test]
 async fn a_replica_is_ready_exactly_while_it_has_a_model() {
@@ -22,6 +22,33 @@ async fn a_replica_is_ready_exactly_while_it_has_a_model() {
     check(200, r#"{"status":"ok","model_loaded":true}"#).await;
     slot.take();
     check(503, r#"{"status":"unavailable","model_loaded":false}"#).await;
+}
+
+#[tokio::test]
+async fn alive_is_another_question_than_ready() {
+    let slot = Slot::empty();
+    let mut replica = Running::start(
+        Replica::builder()
+            .slot(slot.clone())
+            .limits(Limits { drain_linger: fixture::PATIENCE, ..Limits::default() }),
+    )
+    .await;
+    let (mut first, mut second) = (replica.connect().await, replica.connect().await);
+    let check = async |client: &mut Client, path, status| {
+        client.send(get(path)).await;
+        assert_eq!(client.answer().await.unwrap().status, status, "{path}");
+    };
+    check(&mut first, "/health/live", 200).await;
+    check(&mut second, "/health/ready", 503).await;
+    slot.put(ServedModel::new("sum", Sum::of_three()));
+    check(&mut second, "/health/ready", 200).await;
+
+    replica.begin_shutdown();
+    let refused = async { while tokio::net::TcpStream::connect(replica.address).await.is_ok() {} };
+    tokio::time::timeout(fixture::PATIENCE, refused).await.expect("the listener closes");
+    check(&mut first, "/health/live", 200).await;
+    check(&mut second, "/health/ready", 503).await;
+    replica.drained().await;
 }
 
 #[tokio::test]

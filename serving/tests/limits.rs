@@ -174,6 +174,35 @@ async fn more_rows_than_the_limit_are_refused() {
 }
 
 #[tokio::test]
+async fn more_cells_in_a_row_than_the_limit_are_refused() {
+    let replica = Running::with_limits(Limits { columns: 4, ..Limits::default() }).await;
+    let row = |more: &str| format!("{}{more}}}", &GOOD[..GOOD.len() - 1]);
+    let (four, five) = (row(r#","a":1"#), row(r#","a":1,"b":[2]"#));
+    assert_eq!(replica.ask(post("/predict", &four)).await.status, 200);
+    let answer = replica.ask(post("/predict", &format!("[{four},{five}]"))).await;
+    assert_eq!(answer.status, 422);
+    assert!(
+        answer.text().contains(r#""loc":["body",1],"msg":"Object should have at most 4 members, not 5""#)
+    );
+    let columns = r#"{"feature1":[1],"feature2":[1],"feature3":[1],"a":[1],"b":[1]}"#;
+    let split = r#"{"columns":["feature1","feature2","feature3","a","b"],"data":[[1,2,3,4,5]]}"#;
+    for (path, body) in [
+        ("/invocations", format!(r#"{{"dataframe_records":[{five}]}}"#)),
+        ("/invocations", format!(r#"{{"dataframe_split":{split}}}"#)),
+        ("/invocations", format!(r#"{{"inputs":{columns}}}"#)),
+        ("/v1/models/model:predict", format!(r#"{{"instances":[{five}]}}"#)),
+        ("/v1/models/model:predict", format!(r#"{{"inputs":{columns}}}"#)),
+    ] {
+        let answer = replica.ask(post(path, &body)).await;
+        assert_eq!(answer.status, 400, "{path} {body}");
+        assert!(answer.text().contains("a row may have at most 4 cells, not 5"), "{}", answer.text());
+    }
+    // A model of three columns is not touched by a limit of two.
+    let replica = Running::with_limits(Limits { columns: 2, ..Limits::default() }).await;
+    assert_eq!(replica.ask(post("/predict", GOOD)).await.status, 200);
+}
+
+#[tokio::test]
 async fn an_answer_stays_small_whatever_was_sent() {
     let replica = Running::with_limits(Limits::default()).await;
     let many = format!("[{}]", vec!["{}"; 10_000].join(","));

@@ -13,7 +13,7 @@ use martello_model_core::flavor::{self, SaveOptions};
 use martello_model_core::preprocessing::Encoder;
 use martello_model_core::{Batch, Column, Model, NativeModel, Signature};
 use martello_registry_client::{Cache, NewRun, Publication, Registry, Stage, WatchOptions};
-use martello_serving::{ErrorKind, ModelSource, Replica, Slot};
+use martello_serving::{ErrorKind, ModelSource, Replica, Slot, recall_into};
 
 const NAME: &str = "doubler";
 const URI: &str = "models:/doubler/Production";
@@ -76,8 +76,9 @@ async fn a_moved_stage_is_followed_and_a_bad_version_stays_out() {
     assert_eq!(replica.ask(post("/predict", ROW)).await.text(), r#"{"prediction":6.0}"#);
 
     // Finite coefficients that overflow on the model's own input example.
-    publish(&registry, files(1e300, 1e300)).await;
+    let third = publish(&registry, files(1e300, 1e300)).await;
     wait_until("the third version is refused", || slot.refused().is_some()).await;
+    assert_eq!(slot.refused().unwrap().uri, format!("models:/{NAME}/{third}"));
     assert_eq!(version(&slot), Some(second));
     let health = replica.ask(get("/health")).await;
     assert_eq!(health.status, 200);
@@ -87,6 +88,13 @@ async fn a_moved_stage_is_followed_and_a_bad_version_stays_out() {
         health.text()
     );
     assert_eq!(replica.ask(post("/predict", ROW)).await.text(), r#"{"prediction":6.0}"#);
+
+    // Back to the version that never left.
+    registry.promote(NAME, second, Stage::Production, None).await.unwrap();
+    wait_until("the note of the refusal is gone", || slot.refused().is_none()).await;
+    let health = replica.ask(get("/health")).await;
+    assert_eq!(health.text(), r#"{"status":"ok","model_loaded":true}"#);
+    assert_eq!(version(&slot), Some(second));
 
     let fourth = publish(&registry, files(5.0, 1.0)).await;
     wait_until("the fourth version comes into service", || version(&slot) == Some(fourth)).await;
@@ -115,6 +123,54 @@ async fn a_version_that_could_not_be_brought_is_served_once_it_can() {
     wait_until("the second version comes into service", || slot.load().unwrap().version() == Some(second))
         .await;
     assert_eq!(slot.refused(), None);
+}
+
+#[tokio::test]
+async fn a_bad_promotion_and_a_restart_serve_the_last_good_version() {
+    let dir = tempfile::tempdir().unwrap();
+    let registry = Registry::embedded(dir.path()).await.unwrap();
+    let good = publish(&registry, files(2.0, 1.0)).await;
+    source(&registry, dir.path()).load_into(&Slot::empty()).await.unwrap();
+    let bad = publish(&registry, files(1e300, 1e300)).await;
+
+    let slot = Slot::empty();
+    let source = source(&registry, dir.path());
+    assert_eq!(source.load_into(&slot).await.unwrap_err().kind(), ErrorKind::WarmUp);
+    assert_eq!(slot.load().unwrap().version(), Some(good));
+    assert_eq!(slot.refused().unwrap().uri, format!("models:/{NAME}/{bad}"));
+    let replica = Running::start(Replica::builder().slot(slot.clone())).await;
+    assert_eq!(replica.ask(post("/predict", ROW)).await.text(), r#"{"prediction":4.0}"#);
+
+    // The registry is asked on, and what it has refused is not tried again and again.
+    let often = WatchOptions { interval: Duration::from_millis(5), ..WatchOptions::default() };
+    let _following = source.follow(slot.clone(), often);
+    let third = publish(&registry, files(3.0, 1.0)).await;
+    wait_until("the next version comes into service", || slot.load().unwrap().version() == Some(third)).await;
+    let metrics = replica.ask(get("/metrics")).await;
+    let refusals = r#"martello_model_refusals_total{model="doubler"} 1"#;
+    assert!(metrics.text().lines().any(|line| line == refusals), "{}", metrics.text());
+}
+
+#[tokio::test]
+async fn the_cache_alone_is_enough_to_serve() {
+    let dir = tempfile::tempdir().unwrap();
+    let registry = Registry::embedded(dir.path()).await.unwrap();
+    let (uri, cache) = (URI.parse().unwrap(), Cache::open(dir.path().join("cache")).unwrap());
+    let slot = Slot::empty();
+    let error = recall_into(&cache, registry.uri(), &uri, &slot).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Fetch);
+
+    let good = publish(&registry, files(2.0, 1.0)).await;
+    source(&registry, dir.path()).load_into(&Slot::empty()).await.unwrap();
+    recall_into(&cache, registry.uri(), &uri, &slot).await.unwrap();
+    assert_eq!(slot.load().unwrap().version(), Some(good));
+
+    // What the stage last meant does not work: then what last did.
+    publish(&registry, files(1e300, 1e300)).await;
+    source(&registry, dir.path()).load_into(&Slot::empty()).await.unwrap_err();
+    let slot = Slot::empty();
+    recall_into(&cache, registry.uri(), &uri, &slot).await.unwrap();
+    assert_eq!(slot.load().unwrap().version(), Some(good));
 }
 
 #[tokio::test]

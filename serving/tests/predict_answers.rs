@@ -151,8 +151,46 @@ async fn the_description_has_the_columns_of_the_model() {
     assert_eq!(row["examples"], serde_json::json!([{"mass_g": 3750.0, "island": "Dream"}]));
     assert_eq!(row["properties"]["island"]["type"], serde_json::json!(["string"]));
 
-    let docs = replica.ask(get("/docs")).await;
-    assert_eq!((docs.status, docs.header("content-type")), (200, Some("text/html; charset=utf-8")));
+    let paths: Vec<_> = description["paths"].as_object().unwrap().keys().map(String::as_str).collect();
+    for path in
+        ["/predict", "/invocations", "/v2/models/penguins/versions/2/infer", "/v1/models/penguins:predict"]
+    {
+        assert!(paths.contains(&path), "{path} in {paths:?}");
+    }
+    // Every path that is described for reading is there.
+    for (path, operations) in description["paths"].as_object().unwrap() {
+        if operations.get("get").is_some() {
+            assert_eq!(replica.ask(get(path)).await.status, 200, "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_pages_for_people_need_nothing_but_the_replica() {
+    let replica = sum().await;
+    for page in ["/docs", "/redoc"] {
+        let answer = replica.ask(get(page)).await;
+        assert_eq!((answer.status, answer.header("content-type")), (200, Some("text/html; charset=utf-8")));
+        let policy = answer.header("content-security-policy").unwrap();
+        assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+        let text = answer.text().to_owned();
+        assert!(!text.contains("://"), "{text}");
+        let links = text.split("src=\"").chain(text.split("href=\"")).filter(|part| part.starts_with('/'));
+        for link in links.filter_map(|link| link.split('"').next()) {
+            assert_eq!(replica.ask(get(link)).await.status, 200, "{link}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_there_yet_is_described_all_the_same() {
+    let replica = Running::start(Replica::builder().slot(Slot::empty())).await;
+    let answer = replica.ask(get("/openapi.json")).await;
+    let description: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(
+        (answer.status, &description["paths"]["/predict"]["post"]["operationId"]),
+        (200, &"predict".into())
+    );
 }
 
 #[tokio::test]

@@ -69,9 +69,26 @@ impl Server {
 
     /// Sends SIGTERM and returns the exit code.
     pub(crate) fn terminate(&mut self) -> Option<i32> {
+        self.signal(Signal::SIGTERM);
+        self.wait()
+    }
+
+    /// Sends a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(self.child.id().try_into().expect("a process id"));
-        kill(pid, Signal::SIGTERM).expect("the process is ours");
+        kill(pid, signal).expect("the process is ours");
+    }
+
+    /// Waits for the end and returns the exit code.
+    pub(crate) fn wait(&mut self) -> Option<i32> {
         self.child.wait().expect("the process is ours").code()
+    }
+
+    /// Waits for the end and returns the exit code, and what was said on standard error.
+    pub(crate) fn wait_and_read(&mut self) -> (Option<i32>, String) {
+        let mut said = String::new();
+        self.child.stderr.take().expect("piped").read_to_string(&mut said).expect("text");
+        (self.wait(), said)
     }
 }
 

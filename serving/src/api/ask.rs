@@ -35,6 +35,10 @@ impl<P> Ask<P> {
         Self { models, predict, limits: limits.into() }
     }
 
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// Refuses by the head alone, before a byte of the body is read.
     pub(super) fn refuse(
         &self,

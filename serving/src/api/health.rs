@@ -1,4 +1,5 @@
-//! `GET /health`: whether this replica should get requests.
+//! `GET /health`, `/health/ready`: whether this replica should get requests. `GET /health/live`: whether it should be
+//! restarted, which no missing model and no drain is a reason for.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -23,6 +24,11 @@ use crate::server::Drain;
 pub struct Health {
     models: Models,
     drain: Drain,
+}
+
+/// Answers that the process is alive, by answering.
+pub(super) fn live() -> Response<Full<Bytes>> {
+    reply::json(StatusCode::OK, Bytes::from_static(br#"{"status":"alive"}"#))
 }
 
 #[derive(Serialize)]

@@ -11,10 +11,11 @@
 //! | `/v1/models`, `/v1/models/{m}[/versions/{v}][/metadata]` | GET | state and metadata |
 //! | `/ping`, `/version` | GET | what MLflow's clients ask first |
 //! | `/metrics` | GET | figures for Prometheus |
-//! | `/health` | GET | [`Health`] |
+//! | `/health`, `/health/ready` | GET | whether this replica should get requests: [`Health`] |
+//! | `/health/live` | GET | 200 for as long as the process can answer at all |
 //! | `/` | GET | name, version, links |
-//! | `/openapi.json` | GET | OpenAPI 3.1 with the model's columns |
-//! | `/docs`, `/redoc` | GET | the same for people |
+//! | `/openapi.json` | GET | OpenAPI 3.1: every path, with the models' columns |
+//! | `/docs`, `/redoc` | GET | the same for people: Swagger UI with the feature `docs`, and a short page |
 //!
 //! `HEAD` is answered wherever `GET` is. Another method is 405 with `Allow`, another path 404, both in the shape of
 //! its dialect.
@@ -25,7 +26,7 @@ mod future;
 mod health;
 mod index;
 mod media_type;
-pub(crate) mod openapi;
+mod openapi;
 mod pages;
 pub(crate) mod reply;
 mod repository;
@@ -39,7 +40,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response};
 use http_body::Body;
 use http_body_util::Full;
 use martello_model_core::Predictions;
@@ -132,6 +133,10 @@ impl<P> Api<P> {
         self
     }
 
+    fn limits(&self) -> &Limits {
+        self.predict.get_ref().get_ref().get_ref().limits()
+    }
+
     fn models(&self) -> &Models {
         self.health.models()
     }
@@ -148,19 +153,20 @@ impl<P> Api<P> {
                 self.metrics.answered(*dialect, refused.status(), Duration::ZERO);
                 refused
             }
-            (Route::Show(page), &Method::GET | &Method::HEAD) => self.show(page),
+            (Route::Show(page), &Method::GET | &Method::HEAD) => self.show(page, request.headers()),
             (Route::Manage(act), &Method::POST) => v2::manage(self.models(), self.repository, act),
             _ => reply::method_not_allowed(route.allow()),
         })
     }
 
-    fn show(&self, page: &Page<'_>) -> Response<Full<Bytes>> {
+    fn show(&self, page: &Page<'_>, headers: &HeaderMap) -> Response<Full<Bytes>> {
         let models = self.models();
         match page {
             Page::Health => self.health.answer(),
+            Page::Live => health::live(),
             Page::Index => index::answer(models.first()),
-            Page::OpenApi => openapi::answer(models.first()),
-            Page::Docs => docs::answer(),
+            Page::OpenApi => openapi::answer(models, self.limits()),
+            Page::Docs(file) => docs::answer(*file, headers),
             Page::Metrics => metrics::answer(&self.metrics, models, self.predict.get_ref().in_flight()),
             Page::Ping => mlflow::ping(self.health.is_ready()),
             Page::Version => mlflow::version(),

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::docs::File;
 use crate::dialect::Dialect;
 use crate::models::{Pick, Wanted};
 
@@ -20,8 +21,9 @@ pub(super) enum Route<'a> {
 pub(super) enum Page<'a> {
     Index,
     Health,
+    Live,
     OpenApi,
-    Docs,
+    Docs(File),
     Metrics,
     Ping,
     Version,
@@ -52,14 +54,17 @@ impl<'a> Route<'a> {
         }
         Some(Self::Show(match path {
             "/" => Page::Index,
-            "/health" => Page::Health,
+            "/health" | "/health/ready" => Page::Health,
+            "/health/live" => Page::Live,
             "/openapi.json" => Page::OpenApi,
-            "/docs" | "/redoc" => Page::Docs,
             "/metrics" => Page::Metrics,
             "/ping" => Page::Ping,
             "/version" => Page::Version,
             "/invocations" => return Some(Self::Ask(Dialect::Invocations, Wanted::FIRST)),
             _ => {
+                if let Some(file) = File::at(path) {
+                    return Some(Self::Show(Page::Docs(file)));
+                }
                 return match path.strip_prefix("/v2") {
                     Some(rest) => v2(rest),
                     None => v1(path.strip_prefix("/v1/models")?),

@@ -40,6 +40,7 @@ impl<'a> Table<'a> {
                 let kind = document::kind(record);
                 return Err(Refusal::bad_request(format!("row {row} must be an object, got {kind}")));
             }
+            too_wide(record.members().count(), self.signature, self.limits)?;
             let mut cells = vec![None; self.signature.inputs().len()];
             for (name, cell) in record.members().filter(|(name, _)| !name.lone_surrogate) {
                 if let Some(position) = self.signature.position(&name.text) {
@@ -55,6 +56,7 @@ impl<'a> Table<'a> {
     /// plain values is one cell per row.
     pub(super) fn rows(mut self, list: Value<'_>, columns: &[Option<usize>]) -> Result<Batch, Refusal> {
         self.check_rows(list.elements().count())?;
+        too_wide(columns.len(), self.signature, self.limits)?;
         for (row, values) in list.elements().enumerate() {
             let mut cells = vec![None; self.signature.inputs().len()];
             let count = match values {
@@ -87,6 +89,7 @@ impl<'a> Table<'a> {
 
     /// Reads an object with one list per column, or one plain value per column, which is one row.
     pub(super) fn columns(mut self, object: Value<'_>) -> Result<Batch, Refusal> {
+        too_wide(object.members().count(), self.signature, self.limits)?;
         let mut columns: Vec<Option<Value<'_>>> = vec![None; self.signature.inputs().len()];
         for (name, values) in object.members().filter(|(name, _)| !name.lone_surrogate) {
             if let Some(position) = self.signature.position(&name.text) {
@@ -178,6 +181,15 @@ pub(super) fn too_many(rows: usize, limits: &Limits) -> Result<(), Refusal> {
     }
     let most = limits.rows;
     Err(Refusal::bad_request(format!("a request may have at most {most} rows, not {rows}; send it in parts")))
+}
+
+/// Refuses more cells than a row may have.
+pub(super) fn too_wide(cells: usize, signature: &Signature, limits: &Limits) -> Result<(), Refusal> {
+    let most = limits.cells(signature);
+    if cells <= most {
+        return Ok(());
+    }
+    Err(Refusal::bad_request(format!("a row may have at most {most} cells, not {cells}")))
 }
 
 fn describe(row: usize, column: &str, message: &str, cell: Value<'_>) -> String {

@@ -6,5 +6,6 @@ pub mod deadline;
 #[cfg(feature = "compression")]
 pub mod decompress;
 pub mod edge;
+pub mod observe;
 pub mod orca;
 pub mod read_body;

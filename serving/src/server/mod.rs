@@ -18,8 +18,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body::Body;
-use hyper::body::Incoming;
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
@@ -29,6 +27,10 @@ use self::accept::accept;
 use self::connection::Connections;
 pub use self::drain::Drain;
 use crate::{BoxError, Limits};
+/// What bodies of answers are, for bounds of services that are served.
+pub use http_body::Body;
+/// The body of a request as it comes from its connection.
+pub use hyper::body::Incoming;
 
 /// Serves any tower HTTP service on a listener.
 ///

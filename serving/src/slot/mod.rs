@@ -120,6 +120,21 @@ impl Slot {
         self.shared.refused.store(None);
     }
 
+    /// As [`offer`](Self::offer), but only to a slot that has no model, in service or waiting; true if it was taken. What was
+    /// [noted as refused](Self::note_refused) stays noted.
+    pub fn offer_to_empty(&self, model: ServedModel) -> bool {
+        let mut shelf = self.shelf();
+        match &mut *shelf {
+            Shelf::Closed if self.is_empty() => {
+                self.shared.served.store(Some(Arc::new(model)));
+                self.shared.swaps.fetch_add(1, Ordering::Relaxed);
+            }
+            Shelf::Open(kept @ None) => *kept = Some(Arc::new(model)),
+            _ => return false,
+        }
+        true
+    }
+
     /// Takes the model out of service until [`reload`](Self::reload); it is kept at hand, and a version that is offered
     /// meanwhile takes its place there.
     pub fn unload(&self) {
@@ -180,6 +195,11 @@ impl Slot {
     pub fn note_refused(&self, refused: RefusedModel) {
         self.shared.refused.store(Some(Arc::new(refused)));
         self.shared.refusals.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Forgets the version that was refused: what should be served is served.
+    pub fn clear_refused(&self) {
+        self.shared.refused.store(None);
     }
 
     /// Returns the version that was refused since the last model was put in.

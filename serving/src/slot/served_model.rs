@@ -1,8 +1,7 @@
 //! A model together with what clients are told about it.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use bytes::Bytes;
 use martello_model_core::{Batch, Model, Signature};
 
 use crate::metrics::ModelFigures;
@@ -15,8 +14,6 @@ pub struct ServedModel {
     version: Option<u32>,
     model: Arc<dyn Model>,
     input_example: Option<Batch>,
-    /// The API description, which depends on nothing else and is asked for rarely.
-    openapi: OnceLock<Bytes>,
     figures: ModelFigures,
     cost: Cost,
 }
@@ -30,7 +27,6 @@ impl ServedModel {
             version: None,
             model,
             input_example: None,
-            openapi: OnceLock::new(),
             figures: ModelFigures::new(),
             cost: Cost::default(),
         }
@@ -86,9 +82,5 @@ impl ServedModel {
 
     pub(crate) fn cost(&self) -> &Cost {
         &self.cost
-    }
-
-    pub(crate) fn openapi(&self) -> Bytes {
-        self.openapi.get_or_init(|| crate::api::openapi::describe(self)).clone()
     }
 }

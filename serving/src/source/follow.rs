@@ -1,12 +1,10 @@
 //! Following a URI that moves.
 
-use std::error::Error as StdError;
-
-use martello_registry_client::{ModelUri, WatchEvent, WatchOptions};
+use martello_registry_client::{WatchEvent, WatchOptions};
 use tokio::task::JoinHandle;
 
-use super::ModelSource;
-use crate::{Error, ErrorKind, RefusedModel, ServedModel, Slot};
+use super::{ModelSource, settle};
+use crate::{ErrorKind, Slot};
 
 /// A task that keeps a slot at what a URI points to; dropping it ends the task, the slot keeps its model.
 #[derive(Debug)]
@@ -41,9 +39,15 @@ async fn follow(source: ModelSource, slot: Slot, options: WatchOptions) {
         };
         match event {
             WatchEvent::PointsTo(resolved) => {
-                let version = resolved.version.map(|version| version.version);
-                let in_service = slot.load().and_then(|served| served.version());
-                missing = (version.is_none() || version != in_service) && !brought(&source, &slot).await;
+                let version = resolved.version.as_ref();
+                if settle::is_in_service(&slot, version) {
+                    // Perhaps after a version that was refused: going back to the one in service is the end of that.
+                    slot.clear_refused();
+                    missing = false;
+                } else {
+                    let known = !missing && settle::was_refused(&slot, &source.uri, version);
+                    missing = !known && !brought(&source, &slot).await;
+                }
             }
             WatchEvent::PointsToNothing => {
                 missing = false;
@@ -59,32 +63,4 @@ async fn follow(source: ModelSource, slot: Slot, options: WatchOptions) {
 /// was brought and refused would be refused again.
 async fn brought(source: &ModelSource, slot: &Slot) -> bool {
     source.load_into(slot).await.map_or_else(|error| error.kind() != ErrorKind::Fetch, |()| true)
-}
-
-/// Puts a loaded model into service, or notes why there is none.
-pub(super) fn settle(slot: &Slot, uri: &ModelUri, loaded: Result<ServedModel, Error>) -> Result<(), Error> {
-    match loaded {
-        Ok(served) => {
-            tracing::info!(%uri, model = served.name(), version = served.version(), "model in service");
-            slot.offer(served);
-            Ok(())
-        }
-        Err(error) => {
-            let reason = chain(&error);
-            tracing::error!(%uri, reason, "a model was refused");
-            slot.note_refused(RefusedModel { uri: uri.to_string(), reason });
-            Err(error)
-        }
-    }
-}
-
-/// Returns what an error says with all its causes, for people who see no more than one line.
-fn chain(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

@@ -1,12 +1,15 @@
 //! From a registry into a slot: fetch, load, warm up, put in; and again whenever the registry points elsewhere.
 
 mod follow;
+mod load;
+mod recall;
+mod settle;
 mod warm_up;
 
-use martello_model_core::flavor::{self, LoadedModel, ModelFiles};
 use martello_registry_client::{Cache, FetchedModel, ModelUri, Registry, WatchOptions};
 
 pub use self::follow::Follow;
+pub use self::recall::recall_into;
 pub use self::warm_up::warm_up;
 use crate::{Error, ErrorKind, ServedModel, Slot};
 
@@ -56,18 +59,37 @@ impl ModelSource {
     /// [`ErrorKind::Fetch`] if the registry and the cache do not have it, [`ErrorKind::Load`] if it is no model,
     /// [`ErrorKind::WarmUp`] if it fails on its own input example. The source says why.
     pub async fn load(&self) -> Result<ServedModel, Error> {
-        let fetched = self.registry.fetch(&self.uri, &self.cache).await;
-        let fetched = fetched.map_err(|error| fetch_failed(&self.uri, error))?;
-        self.load_fetched(&fetched).await
+        load::load(&self.uri, &self.fetch().await?).await
     }
 
-    /// Loads what the URI points to now and puts it into a slot; after an error the slot is as before, and notes it.
+    /// Loads what the URI points to now and puts it into a slot. What is in service already is not loaded again.
+    ///
+    /// A version that fails is noted in the slot, which goes on with the model that it has. A slot that has none gets the last
+    /// version that was good, out of the cache: so a bad promotion and a restart do not end the service.
     ///
     /// # Errors
     /// As [`load`](Self::load).
     pub async fn load_into(&self, slot: &Slot) -> Result<(), Error> {
-        let loaded = self.load().await;
-        follow::settle(slot, &self.uri, loaded)
+        let fetched = match self.fetch().await {
+            Ok(fetched) => fetched,
+            Err(error) => return Err(settle::refuse(slot, &self.uri.to_string(), error)),
+        };
+        if settle::is_in_service(slot, fetched.version.as_ref()) {
+            slot.clear_refused();
+            return Ok(());
+        }
+        match load::load(&self.uri, &fetched).await {
+            Ok(served) => {
+                settle::accept(slot, &self.uri, served);
+                self.cache.vouch(self.registry.uri(), &self.uri, &fetched).await;
+                Ok(())
+            }
+            Err(error) => {
+                let error = settle::refuse(slot, &settle::name(&self.uri, fetched.version.as_ref()), error);
+                recall::recall_good_into(&self.cache, self.registry.uri(), &self.uri, slot).await;
+                Err(error)
+            }
+        }
     }
 
     /// Follows the URI from now on, in a task that ends when the returned handle is dropped: whatever it comes to point to
@@ -76,46 +98,10 @@ impl ModelSource {
         Follow::start(self, slot, options)
     }
 
-    async fn load_fetched(&self, fetched: &FetchedModel) -> Result<ServedModel, Error> {
-        let files = fetched.read_files().await.map_err(|error| fetch_failed(&self.uri, error))?;
-        let version = fetched.version.as_ref();
-        let name = version.map_or_else(|| self.uri.to_string(), |version| version.name.clone());
-        let (uri, number) = (self.uri.clone(), version.map(|version| version.version));
-        // Reading a large model and trying it are no work for a thread that serves requests.
-        let loading = tokio::task::spawn_blocking(move || load(files, name, number, &uri));
-        loading.await.unwrap_or_else(|error| {
-            let message = format!("loading {} was cut off", self.uri);
-            Err(Error::new(ErrorKind::Load, message).with_source(error))
+    async fn fetch(&self) -> Result<FetchedModel, Error> {
+        let fetched = self.registry.fetch(&self.uri, &self.cache).await;
+        fetched.map_err(|error| {
+            Error::new(ErrorKind::Fetch, format!("cannot fetch {}", self.uri)).with_source(error)
         })
     }
-}
-
-fn load(
-    files: Vec<(String, Vec<u8>)>,
-    name: String,
-    version: Option<u32>,
-    uri: &ModelUri,
-) -> Result<ServedModel, Error> {
-    let mut folder = ModelFiles::new();
-    for (path, bytes) in files {
-        folder.insert(path, bytes);
-    }
-    let LoadedModel { model, input_example, .. } = flavor::load(&folder).map_err(|error| {
-        Error::new(ErrorKind::Load, format!("{uri} is not a model to serve")).with_source(error)
-    })?;
-    if let Some(example) = &input_example {
-        warm_up(model.as_ref(), example)?;
-    }
-    let mut served = ServedModel::new(name, model);
-    if let Some(version) = version {
-        served = served.with_version(version);
-    }
-    Ok(match input_example {
-        Some(example) => served.with_input_example(example),
-        None => served,
-    })
-}
-
-fn fetch_failed(uri: &ModelUri, error: martello_registry_client::Error) -> Error {
-    Error::new(ErrorKind::Fetch, format!("cannot fetch {uri}")).with_source(error)
 }

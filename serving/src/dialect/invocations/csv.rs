@@ -23,6 +23,7 @@ pub(super) fn parse(body: &[u8], signature: &Arc<Signature>, limits: &Limits) ->
     if header.is_empty() {
         return Err(not_a_frame("No columns to parse from file"));
     }
+    table::too_wide(header.len(), signature, limits)?;
     let places = places(&header, signature)?;
     let mut batch = Batch::builder(signature);
     let mut problems = Vec::new();

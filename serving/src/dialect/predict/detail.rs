@@ -40,6 +40,12 @@ impl Problem {
         Self { kind: "too_long", message: Cow::Owned(message), context: Some(context) }
     }
 
+    pub(super) fn too_wide(most: usize, cells: usize) -> Self {
+        let message = format!("Object should have at most {most} members, not {cells}");
+        let context = format!(r#""field_type":"Object","max_length":{most},"actual_length":{cells}"#);
+        Self { kind: "too_long", message: Cow::Owned(message), context: Some(context) }
+    }
+
     pub(super) fn refused(error: &CellError) -> Self {
         let message = format!("Value error, expected {}, got {}", error.expected, error.got);
         Self { kind: "value_error", message: Cow::Owned(message), context: None }

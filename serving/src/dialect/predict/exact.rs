@@ -16,7 +16,12 @@ const UNREADABLE: &[u8] = br#"{"detail":"There was an error parsing the body"}"#
 
 /// Reads any body, or lists everything that is wrong with it.
 pub(super) fn parse(body: &[u8], signature: &Arc<Signature>, limits: &Limits) -> Result<Rows, Refusal> {
-    let mut reading = Reading { signature, batch: Batch::builder(signature), details: Details::new(limits) };
+    let mut reading = Reading {
+        signature,
+        batch: Batch::builder(signature),
+        details: Details::new(limits),
+        most_cells: limits.cells(signature),
+    };
     if body.is_empty() {
         reading.details.push(Place::Body, Value::Null, &Problem::new("missing", "Field required"));
         return reading.finish(Form::One);
@@ -58,6 +63,7 @@ struct Reading<'a> {
     signature: &'a Arc<Signature>,
     batch: BatchBuilder,
     details: Details,
+    most_cells: usize,
 }
 
 impl Reading<'_> {
@@ -81,6 +87,11 @@ impl Reading<'_> {
             let message = "Input should be a valid dictionary or object to extract fields from";
             let place = row.map_or(Place::Body, Place::Row);
             return self.details.push(place, value, &Problem::new("model_attributes_type", message));
+        }
+        let given = value.members().count();
+        if given > self.most_cells {
+            let place = row.map_or(Place::Body, Place::Row);
+            return self.details.push(place, value, &Problem::too_wide(self.most_cells, given));
         }
         let mut cells = vec![None; self.signature.inputs().len()];
         for (name, cell) in value.members().filter(|(name, _)| !name.lone_surrogate) {

@@ -8,15 +8,17 @@ use std::sync::Arc;
 use martello_model_core::{Batch, BatchBuilder, Cell, RowWriter, Signature};
 
 use super::{Form, Rows};
+use crate::Limits;
 use crate::json::{is_space, number_end};
 
 /// Reads a plain body; `None` sends it to the exact reading.
-pub(super) fn parse(body: &[u8], signature: &Arc<Signature>, max_rows: usize) -> Option<Rows> {
-    let mut scan = Scan { text: std::str::from_utf8(body).ok()?, at: 0 };
+pub(super) fn parse(body: &[u8], signature: &Arc<Signature>, limits: &Limits) -> Option<Rows> {
+    let most_cells = limits.cells(signature);
+    let mut scan = Scan { text: std::str::from_utf8(body).ok()?, at: 0, most_cells };
     let mut batch = Batch::builder(signature);
     scan.spaces();
     let form = if scan.peek()? == b'[' {
-        scan.list(&mut batch, signature, max_rows)?;
+        scan.list(&mut batch, signature, limits.rows)?;
         Form::List
     } else {
         scan.object(&mut batch, signature)?;
@@ -29,6 +31,7 @@ pub(super) fn parse(body: &[u8], signature: &Arc<Signature>, max_rows: usize) ->
 struct Scan<'a> {
     text: &'a str,
     at: usize,
+    most_cells: usize,
 }
 
 impl<'a> Scan<'a> {
@@ -52,7 +55,7 @@ impl<'a> Scan<'a> {
         let mut row = batch.row();
         // Clients write the members in the order of the columns, so the next one is guessed before any search.
         let mut guess = 0;
-        loop {
+        for _ in 0..self.most_cells {
             self.spaces();
             let name = self.plain_string()?;
             self.spaces();
@@ -69,6 +72,7 @@ impl<'a> Scan<'a> {
                 return row.finish().ok();
             }
         }
+        None
     }
 
     fn cell(&mut self, row: &mut RowWriter<'_>, position: usize) -> Option<()> {
@@ -190,7 +194,8 @@ mod tests {
     fn read(body: &str) -> Option<Vec<f64>> {
         let columns = vec![Column::double("x"), Column::double("y")];
         let signature = Arc::new(Signature::new(columns, vec![]).unwrap());
-        parse(body.as_bytes(), &signature, 3).map(|rows| rows.batch.numbers().to_vec())
+        parse(body.as_bytes(), &signature, &Limits { rows: 3, columns: 3, ..Limits::default() })
+            .map(|rows| rows.batch.numbers().to_vec())
     }
 
     #[test]
@@ -233,6 +238,7 @@ mod tests {
             r#"{"x":1,"\u0079":2}"#,
             r#"{"x":NaN,"y":2}"#,
             r#"{"x":1,"y":2,"z":nul}"#,
+            r#"{"x":1,"y":2,"z":3,"u":4}"#,
             &too_many,
         ];
         for body in cases {

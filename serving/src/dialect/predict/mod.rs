@@ -74,7 +74,7 @@ pub enum Form {
 /// # Errors
 /// The answer to give, with every bad field.
 pub fn parse(body: &[u8], signature: &Arc<Signature>, limits: &Limits) -> Result<Rows, Refusal> {
-    match fast::parse(body, signature, limits.rows) {
+    match fast::parse(body, signature, limits) {
         Some(rows) => Ok(rows),
         None => exact::parse(body, signature, limits),
     }
@@ -117,7 +117,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_fast_reading_never_differs_from_the_exact_one(body in body()) {
-            if let Some(fast) = fast::parse(body.as_bytes(), &signature(), 100) {
+            if let Some(fast) = fast::parse(body.as_bytes(), &signature(), &Limits::default()) {
                 let exact = exact::parse(body.as_bytes(), &signature(), &Limits::default());
                 let exact = exact.map_err(|refusal| String::from_utf8_lossy(&refusal.body).into_owned());
                 let exact = exact.expect("what the fast reading takes, the exact one takes");

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use martello_model_core::{Outputs, Signature};
+use martello_model_core::{Column, Outputs, Signature};
 use serde_json::{Value, json};
 
 use super::datatype::Datatype;
@@ -23,13 +23,17 @@ pub(crate) fn server() -> Value {
 /// Returns what `GET /v2/models/{name}` tells.
 pub(crate) fn model(served: &ServedModel) -> Value {
     let signature = served.signature();
-    let inputs = signature.inputs().iter();
-    let inputs: Vec<_> = inputs
-        .map(|column| json!({ "name": column.name, "datatype": Datatype::of(column), "shape": [-1] }))
+    let inputs: Vec<_> = inputs(signature)
+        .map(|(column, datatype)| json!({ "name": column.name, "datatype": datatype, "shape": [-1] }))
         .collect();
     let output = json!({ "name": output_name(signature), "datatype": output_type(signature), "shape": [-1] });
     let versions: Vec<_> = served.version().map(|version| version.to_string()).into_iter().collect();
     json!({ "name": served.name(), "versions": versions, "platform": "martello", "inputs": inputs, "outputs": [output] })
+}
+
+/// Returns the columns with the datatypes in which they are offered.
+pub(crate) fn inputs(signature: &Signature) -> impl Iterator<Item = (&Column, &'static str)> {
+    signature.inputs().iter().map(|column| (column, Datatype::of(column)))
 }
 
 /// Returns the name of the one output.

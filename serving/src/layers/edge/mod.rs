@@ -2,7 +2,8 @@
 //!
 //! From the outside in: headers that hold secrets are marked, so that no log shows them; a request gets an id, unless it
 //! brought one in `x-request-id`, and the answer carries it; everything that is logged on the way stands in a span with
-//! that id; a panic is answered 500 and the connection lives on.
+//! that id and with the trace that the caller names in `traceparent` (W3C Trace Context); a panic is answered 500 and the
+//! connection lives on. With the feature `otlp` the span is a child of the caller's, and is exported.
 //!
 //! No replica has it unless it is added: behind a balancer of ours, ids are given and panics are seen there.
 //!
@@ -26,11 +27,14 @@
 //! # }
 //! ```
 
+mod trace_context;
+
 use std::any::Any;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
@@ -40,8 +44,11 @@ use tower_http::catch_panic::{CatchPanic, CatchPanicLayer, ResponseForPanic};
 use tower_http::classify::{ServerErrorsAsFailures, SharedClassifier};
 use tower_http::request_id::{MakeRequestId, PropagateRequestId, RequestId, SetRequestId};
 use tower_http::sensitive_headers::SetSensitiveRequestHeaders;
-use tower_http::trace::{MakeSpan, Trace};
+use tower_http::trace::{MakeSpan, OnResponse, Trace};
+use tracing::Span;
+use tracing::field::{Empty, display};
 
+pub use self::trace_context::{InvalidTraceParent, TRACEPARENT, TraceId, TraceParent};
 use crate::api::reply;
 
 /// The header that carries the id of a request.
@@ -61,7 +68,7 @@ pub type Edge<S> =
     SetSensitiveRequestHeaders<SetRequestId<Spans<PropagateRequestId<CatchPanic<S, PanicAnswer>>>, Ids>>;
 
 /// Puts each request into a span; events are left to whoever has something to say.
-type Spans<S> = Trace<S, SharedClassifier<ServerErrorsAsFailures>, RequestSpan, (), (), (), (), ()>;
+type Spans<S> = Trace<S, SharedClassifier<ServerErrorsAsFailures>, RequestSpan, (), RequestSpan, (), (), ()>;
 
 impl EdgeLayer {
     /// Creates the layer.
@@ -85,7 +92,7 @@ impl<S> Layer<S> for EdgeLayer {
         let traced = Trace::new_for_http(PropagateRequestId::new(caught, REQUEST_ID))
             .make_span_with(RequestSpan)
             .on_request(())
-            .on_response(())
+            .on_response(RequestSpan)
             .on_body_chunk(())
             .on_eos(())
             .on_failure(());
@@ -117,14 +124,37 @@ impl MakeRequestId for Ids {
     }
 }
 
-/// The span of a request: method, path without the query, which may hold secrets, and id.
+/// The span of a request, in the words of OpenTelemetry: method, path without the query, which may hold secrets, and
+/// status; besides the id of the request and the trace that it belongs to.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestSpan;
 
 impl<B> MakeSpan<B> for RequestSpan {
-    fn make_span(&mut self, request: &Request<B>) -> tracing::Span {
+    fn make_span(&mut self, request: &Request<B>) -> Span {
         let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok());
-        tracing::info_span!("request", method = %request.method(), path = request.uri().path(), id)
+        let trace = TraceParent::from_headers(request.headers()).map(|parent| display(parent.trace()));
+        let span = tracing::info_span!(
+            "request",
+            otel.kind = "server",
+            otel.status_code = Empty,
+            http.request.method = %request.method(),
+            http.response.status_code = Empty,
+            url.path = request.uri().path(),
+            id,
+            trace,
+        );
+        #[cfg(feature = "otlp")]
+        crate::otlp::continue_trace(&span, request.headers());
+        span
+    }
+}
+
+impl<B> OnResponse<B> for RequestSpan {
+    fn on_response(self, answer: &Response<B>, _: Duration, span: &Span) {
+        span.record("http.response.status_code", answer.status().as_u16());
+        if answer.status().is_server_error() {
+            span.record("otel.status_code", "ERROR");
+        }
     }
 }
 
