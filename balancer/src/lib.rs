@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod admin;
 mod balance;
 mod balancer;
 pub mod discovery;
@@ -14,6 +15,7 @@ mod h1;
 mod proxy;
 mod server;
 
+pub use admin::{AdminConfig, AdminToken};
 pub use balance::{
     Balance, BalanceBuilder, BalanceError, DEFAULT_MAX_TRIES, Endpoints, FailureKind, InFlight, Load,
     NoEndpoint, Outcome, Plain, Protocol, Repeat, Repeatable, ResponseFuture, Route, Verdict,

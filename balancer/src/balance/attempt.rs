@@ -81,7 +81,7 @@ impl<E, P: Policy> Attempt<E, P> {
             Outcome::Success => self.succeeded(took),
             Outcome::Failure(kind) => {
                 self.node.load.failures.fetch_add(1, Ordering::Relaxed);
-                self.set.failed(&self.node, kind, now);
+                self.set.failed(&self.node, kind, self.started, now);
             }
             Outcome::Neutral if self.on_trial => self.set.abandon_trial(self.node.id()),
             Outcome::Neutral => {}

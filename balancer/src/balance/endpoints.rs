@@ -41,6 +41,12 @@ impl<E, P: Policy> Endpoints<E, P> {
         self.set.add(name.into(), weight, service)
     }
 
+    /// Sets the share of the traffic that an endpoint should get, relative to the others. Returns whether there is one
+    /// of that name.
+    pub fn set_weight(&self, name: &str, weight: NonZeroU16) -> bool {
+        self.set.set_weight(name, weight)
+    }
+
     /// Stops sending to an endpoint, at once, and returns a future that ends when everything that was
     /// sent to it is answered and it is forgotten. Without awaiting it, the endpoint stays listed as
     /// draining. Unknown names are left alone.

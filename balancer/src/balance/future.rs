@@ -193,6 +193,9 @@ where
         result: Result<E::Response, E::Error>,
     ) -> Result<Step<E, E::Future, Req>, Answer<E, Req>> {
         let attempt = self.attempt.take().expect("a result comes from a running attempt");
+        if self.tries > 1 && verdict.outcome == Outcome::Success {
+            self.balance.set.refute(&self.tried, attempt.load().id());
+        }
         let (name, in_flight) = attempt.finish(verdict.outcome);
         if let Some((attempt, request)) = self.again(verdict) {
             drop(in_flight);

@@ -5,7 +5,7 @@ use std::{
     num::NonZeroU16,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, Ordering},
     },
 };
 
@@ -20,7 +20,7 @@ use crate::retry::{Declared, RequestKind};
 /// member, through every change of the set around it.
 pub struct Load {
     id: u64,
-    weight: NonZeroU16,
+    weight: AtomicU16,
     in_flight: AtomicU32,
     memory: AtomicU64,
     pure: Declared,
@@ -28,6 +28,8 @@ pub struct Load {
     idle: Notify,
     /// Failures since the last success.
     pub(crate) run: AtomicU32,
+    /// Failures since the last success after which another endpoint did what this one had not.
+    pub(crate) refuted: AtomicU32,
     pub(crate) requests: AtomicU64,
     pub(crate) failures: AtomicU64,
     pub(crate) retries: AtomicU64,
@@ -42,13 +44,14 @@ impl Load {
     pub fn new(id: u64, weight: NonZeroU16) -> Self {
         Self {
             id,
-            weight,
+            weight: AtomicU16::new(weight.get()),
             in_flight: AtomicU32::new(0),
             memory: AtomicU64::new(0),
             pure: Declared::default(),
             leaving: AtomicBool::new(false),
             idle: Notify::new(),
             run: AtomicU32::new(0),
+            refuted: AtomicU32::new(0),
             requests: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             retries: AtomicU64::new(0),
@@ -64,7 +67,11 @@ impl Load {
 
     /// Returns the share of the traffic that this endpoint should get, relative to the others.
     pub fn weight(&self) -> NonZeroU16 {
-        self.weight
+        NonZeroU16::new(self.weight.load(Ordering::Relaxed)).unwrap_or(NonZeroU16::MIN)
+    }
+
+    pub(crate) fn set_weight(&self, weight: NonZeroU16) {
+        self.weight.store(weight.get(), Ordering::Relaxed);
     }
 
     /// Returns how many requests are at this endpoint now; a request counts until its answer's

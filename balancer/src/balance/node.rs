@@ -11,7 +11,11 @@ use std::{
 use tokio::time::Instant;
 
 use super::Load;
-use crate::{FailureKind, health::Condition, policy::Policy};
+use crate::{
+    FailureKind,
+    health::{Condition, Counts},
+    policy::Policy,
+};
 
 /// One endpoint: a service, its load and its run of failed connections.
 #[derive(Debug)]
@@ -43,6 +47,7 @@ impl<E> Node<E> {
     pub(crate) fn forgive(&self) {
         if self.load.failures_in_a_row() != 0 {
             self.load.run.store(0, Ordering::Relaxed);
+            self.load.refuted.store(0, Ordering::Relaxed);
         }
         if self.connect_failures.load(Ordering::Relaxed) != 0 {
             self.connect_failures.store(0, Ordering::Relaxed);
@@ -66,6 +71,23 @@ pub(crate) struct Member<E> {
     pub(crate) condition: Condition,
     /// Ejections without a healthy time between them.
     pub(crate) ejections_in_a_row: u32,
+    /// Attempts and failures before the time over which endpoints are compared.
+    counted: Counts,
+}
+
+impl<E> Member<E> {
+    pub(crate) fn new(node: Arc<Node<E>>, condition: Condition) -> Self {
+        Self { node, condition, ejections_in_a_row: 0, counted: Counts::default() }
+    }
+
+    /// Returns the attempts and failures since the last time that this was asked.
+    pub(crate) fn take_counts(&mut self) -> Counts {
+        let load = &self.node.load;
+        let attempts = load.requests.load(Ordering::Relaxed);
+        let now = Counts { attempts, failures: load.failures.load(Ordering::Relaxed) };
+        let before = std::mem::replace(&mut self.counted, now);
+        Counts { attempts: now.attempts - before.attempts, failures: now.failures - before.failures }
+    }
 }
 
 // Not derived: an endpoint service need not be `Clone` for its member to be.
@@ -75,6 +97,7 @@ impl<E> Clone for Member<E> {
             node: Arc::clone(&self.node),
             condition: self.condition.clone(),
             ejections_in_a_row: self.ejections_in_a_row,
+            counted: self.counted,
         }
     }
 }

@@ -2,7 +2,6 @@
 //! rare events around them.
 
 use std::{
-    borrow::Cow,
     num::NonZeroU16,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -20,7 +19,7 @@ use super::{
 };
 use crate::{
     FailureKind,
-    health::{Condition, EndpointState, OutlierDetection, Recheck},
+    health::{Comparison, Condition, Counts, EndpointState, OutlierDetection, Recheck},
     policy::{Candidates, Policy},
     retry::{Bucket, Patience, Tried},
 };
@@ -44,6 +43,7 @@ pub(crate) struct Set<E, P: Policy> {
     pub(crate) joined: Arc<Notify>,
     slow_start: SlowStart,
     outliers: OutlierDetection,
+    comparison: Comparison,
     recheck: Recheck,
     view: ArcSwap<View<E, P>>,
     members: Mutex<Members<E>>,
@@ -88,6 +88,7 @@ impl<E, P: Policy> Set<E, P> {
             joined: Arc::default(),
             slow_start: SlowStart::new(config.slow_start),
             outliers: config.outliers,
+            comparison: Comparison::every(config.outliers.comparison_interval),
             recheck: config.recheck,
             view: ArcSwap::from_pointee(view),
             members: Mutex::new(Members { list: Vec::new(), next_id: 1 }),
@@ -112,7 +113,7 @@ impl<E, P: Policy> Set<E, P> {
         let node = Arc::new(Node::new(members.next_id, name, weight, service));
         members.next_id += 1;
         let condition = self.first_condition(&members.list);
-        members.list.push(Member { node, condition, ejections_in_a_row: 0 });
+        members.list.push(Member::new(node, condition));
         self.publish(&members);
         true
     }
@@ -171,13 +172,33 @@ impl<E, P: Policy> Set<E, P> {
     }
 
     /// Takes an endpoint out for its failures, unless the ceiling forbids it.
-    pub(crate) fn eject(&self, id: u64, kind: FailureKind, in_a_row: u32, now: Instant) {
+    fn eject(&self, id: u64, kind: FailureKind, in_a_row: u32, now: Instant) {
+        let room = |list: &[Member<E>]| kind.is_certain() || self.has_room(list);
+        self.eject_because(id, now, kind, room, || match in_a_row {
+            0 | 1 => kind.to_string(),
+            in_a_row => format!("{in_a_row} failures in a row, the last a {kind}"),
+        });
+    }
+
+    fn eject_because(
+        &self,
+        id: u64,
+        now: Instant,
+        kind: FailureKind,
+        has_room: impl Fn(&[Member<E>]) -> bool,
+        reason: impl FnOnce() -> String,
+    ) {
+        let may = |list: &[Member<E>]| match list.iter().find(|member| member.node.id() == id) {
+            Some(member) if member.condition.state == EndpointState::OnTrial => true,
+            Some(member) => member.condition.state == EndpointState::Ready && has_room(list),
+            None => false,
+        };
         // In an outage every answer ends here, nearly always to change nothing: that takes no lock.
-        if !self.may_eject(&self.view().members, id, kind) {
+        if !may(&self.view().members) {
             return;
         }
         let mut members = self.lock();
-        if !self.may_eject(&members.list, id, kind) {
+        if !may(&members.list) {
             return;
         }
         let Some(member) = find(&mut members.list, id) else { return };
@@ -190,11 +211,7 @@ impl<E, P: Policy> Set<E, P> {
         member.ejections_in_a_row = member.ejections_in_a_row.saturating_add(1);
         member.node.load.ejections.fetch_add(1, Ordering::Relaxed);
         let back_at = now + self.outliers.ejection(member.ejections_in_a_row);
-        let reason: Cow<'static, str> = match (on_trial, in_a_row) {
-            (true, _) => format!("failed its trial: {kind}").into(),
-            (false, 0 | 1) => kind.to_string().into(),
-            (false, in_a_row) => format!("{in_a_row} failures in a row, the last a {kind}").into(),
-        };
+        let reason = if on_trial { format!("failed its trial: {kind}") } else { reason() };
         let mut condition = Condition::new(EndpointState::Ejected, reason, now);
         if self.recheck.covers(kind) {
             condition.probe_at = Some(back_at);
@@ -231,6 +248,12 @@ impl<E, P: Policy> Set<E, P> {
             condition.grows_until = grows_until;
         }
         self.change(member, condition);
+        // What all of them failed at may have been what they were asked: each is tried again at once.
+        for other in &mut members.list {
+            if std::mem::take(&mut other.condition.with_all) {
+                other.condition.trial_at = Some(now);
+            }
+        }
         self.publish(&members);
     }
 
@@ -274,27 +297,134 @@ impl<E, P: Policy> Set<E, P> {
         self.publish(&members);
     }
 
-    /// Counts a failure, and ejects the endpoint if it was one too many.
-    pub(crate) fn failed(&self, node: &Node<E>, kind: FailureKind, now: Instant) {
-        let in_a_row = node.failed(kind);
-        if self.outliers.is_too_many(in_a_row, kind) || node.out.load(Ordering::Relaxed) {
-            self.eject(node.id(), kind, in_a_row, now);
-        }
+    /// Counts the failure of an attempt that began at `began`, and ejects the endpoint if it was one too many.
+    pub(crate) fn failed(&self, node: &Node<E>, kind: FailureKind, began: Instant, now: Instant) {
         if kind == FailureKind::Connect {
             self.lost_connection.notify_waiters();
         }
+        if is_old_news(&self.view().members, node.id(), began) {
+            return;
+        }
+        let in_a_row = node.failed(kind);
+        if self.outliers.is_too_many(in_a_row, kind) || node.out.load(Ordering::Relaxed) {
+            self.eject(node.id(), kind, in_a_row, now);
+            self.give_up_on_all(now);
+        }
+        if self.comparison.is_due(now) {
+            self.compare(now);
+        }
     }
 
-    fn may_eject(&self, list: &[Member<E>], id: u64, kind: FailureKind) -> bool {
-        let Some(member) = list.iter().find(|member| member.node.id() == id) else { return false };
-        match member.condition.state {
-            EndpointState::OnTrial => true,
-            EndpointState::Ready if kind.is_certain() => true,
-            EndpointState::Ready => {
-                let (all, out) = count(list);
-                self.outliers.has_room(all, out)
+    /// Ejects all that are left, whatever the ceiling, when each of them has failed so often: the ceiling keeps endpoints
+    /// in because some of them must do the work, and none does. Now all are tried alike, those that were ejected
+    /// before included, and the first that works again is found at once.
+    fn give_up_on_all(&self, now: Instant) {
+        let is_lost = |member: &Member<E>| {
+            member.node.load.failures_in_a_row() >= self.outliers.consecutive_failures.get()
+        };
+        let is_ready = |member: &&Member<E>| member.condition.state == EndpointState::Ready;
+        let none_works = |list: &[Member<E>]| {
+            count(list).0 > 1
+                && list.iter().any(|member| is_ready(&member))
+                && list.iter().filter(is_ready).all(is_lost)
+        };
+        if !none_works(&self.view().members) {
+            return;
+        }
+        let mut members = self.lock();
+        if !none_works(&members.list) {
+            return;
+        }
+        for member in members.list.iter_mut().filter(|member| is_ready(&&**member)) {
+            member.node.load.ejections.fetch_add(1, Ordering::Relaxed);
+            let in_a_row = member.node.load.failures_in_a_row();
+            let reason = format!("{in_a_row} failures in a row, and so have all others");
+            let mut condition = Condition::new(EndpointState::Ejected, reason, now);
+            condition.trial_at = Some(now + self.outliers.base_ejection);
+            condition.with_all = true;
+            self.change(member, condition);
+        }
+        self.publish(&members);
+    }
+
+    /// Notes that another endpoint has answered what these had failed to: whatever is asked, it is they who are at
+    /// fault, so no ceiling keeps them in.
+    pub(crate) fn refute(&self, tried: &Tried, answered: u64) {
+        let view = self.view();
+        let wrong = |member: &&Member<E>| {
+            member.node.id() != answered
+                && tried.contains(member.node.id())
+                && member.condition.state == EndpointState::Ready
+        };
+        for member in view.members.iter().filter(wrong) {
+            let load = &member.node.load;
+            if load.failures_in_a_row() == 0 {
+                continue;
             }
-            _ => false,
+            let refuted = load.refuted.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+            if self.outliers.is_refuted(refuted) {
+                self.eject_because(
+                    load.id(),
+                    Instant::now(),
+                    FailureKind::Error,
+                    |_| true,
+                    || format!("{refuted} failures in a row, each of which another endpoint then answered"),
+                );
+            }
+        }
+    }
+
+    /// Ejects the endpoint whose share of right answers is far below that of the others, if there is one.
+    fn compare(&self, now: Instant) {
+        let worst = {
+            let mut members = self.lock();
+            let counts: Vec<Counts> = members.list.iter_mut().map(Member::take_counts).collect();
+            let of_ready = |(member, counts): (&Member<E>, &Counts)| match member.condition.state {
+                EndpointState::Ready => *counts,
+                _ => Counts::default(),
+            };
+            let counts: Vec<Counts> = members.list.iter().zip(&counts).map(of_ready).collect();
+            let worst = self.outliers.worst(&counts);
+            worst.and_then(|(index, percent)| Some((members.list.get(index)?.node.id(), percent)))
+        };
+        let Some((id, percent)) = worst else { return };
+        let room = |list: &[Member<E>]| self.has_room(list);
+        self.eject_because(id, now, FailureKind::Error, room, || {
+            format!("only {percent} % of its answers were right, far less than of the others'")
+        });
+    }
+
+    fn has_room(&self, list: &[Member<E>]) -> bool {
+        let (all, out) = count(list);
+        self.outliers.has_room(all, out)
+    }
+
+    /// Sets an endpoint's share of the traffic; returns false if there is none of that name.
+    pub(crate) fn set_weight(&self, name: &str, weight: NonZeroU16) -> bool {
+        let members = self.lock();
+        let Some(member) = members
+            .list
+            .iter()
+            .find(|member| &*member.node.name == name && member.condition.is_last_resort())
+        else {
+            return false;
+        };
+        if member.node.load.weight() != weight {
+            member.node.load.set_weight(weight);
+            // The policy counts turns by weight, so it begins anew.
+            self.publish(&members);
+        }
+        true
+    }
+
+    /// Notes that an endpoint that gets no requests yet is not ready for them.
+    pub(crate) fn not_yet(&self, id: u64, reason: String) {
+        let mut members = self.lock();
+        let Some(member) = find(&mut members.list, id) else { return };
+        if member.condition.state == EndpointState::Joining {
+            let condition = Condition { reason: reason.into(), ..member.condition.clone() };
+            self.change(member, condition);
+            self.publish(&members);
         }
     }
 
@@ -330,6 +460,12 @@ fn find<E>(list: &mut [Member<E>], id: u64) -> Option<&mut Member<E>> {
 fn count<E>(list: &[Member<E>]) -> (usize, usize) {
     let all = list.iter().filter(|member| member.condition.is_last_resort()).count();
     (all, list.iter().filter(|member| member.condition.is_out()).count())
+}
+
+/// Returns whether an attempt that began then says nothing of an endpoint's present state: it was made before the
+/// endpoint was let back in, or taken out.
+fn is_old_news<E>(list: &[Member<E>], id: u64, began: Instant) -> bool {
+    list.iter().any(|member| member.node.id() == id && began < member.condition.since)
 }
 
 /// Returns the reason to let an endpoint back in, if there is one.

@@ -1,17 +1,28 @@
 //! How a [`Balancer`] is set up.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use http::Method;
-use tokio::{sync::mpsc, task::JoinSet, time::timeout};
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, mpsc},
+    task::JoinSet,
+    time::timeout,
+};
 
-use super::{AdmissionLimits, Balancer, HttpBalance, Replicas, Upstream, admission::Gate, listener::listen};
+use super::{
+    AdmissionLimits, Balancer, HttpBalance, Replicas, Upstream, admission::Gate, descriptors,
+    hand_over::HandOver, listener::listen,
+};
+#[cfg(feature = "dns")]
+use crate::discovery::NameServers;
 use crate::{
-    Balance, ConnectionStats, EndpointConfig, Error, Http, OutlierDetection, Probe, ProxyRules, RetryBudget,
-    ServerConfig, StatusPaths, TryTimeout,
-    discovery::{Discover, Dns, Fixed, follow_from},
+    AdminConfig, Balance, ConnectionStats, EndpointConfig, Error, ErrorKind, Http, OutlierDetection, Probe,
+    ProxyRules, RetryBudget, ServerConfig, StatusPaths, TryTimeout,
+    discovery::{Discover, Dns, Fixed, SystemResolver, follow_from},
     health::Prober,
     policy::PolicyKind,
+    server,
 };
 
 /// Sets up a [`Balancer`].
@@ -32,6 +43,18 @@ pub struct BalancerBuilder {
     endpoint: EndpointConfig,
     proxy: ProxyRules,
     server: ServerConfig,
+    names: Names,
+    looked_up: (Duration, Duration),
+    hand_over: Option<PathBuf>,
+    admin: Option<AdminConfig>,
+}
+
+/// Who is asked for names.
+#[derive(Debug, Clone)]
+enum Names {
+    System(SystemResolver),
+    #[cfg(feature = "dns")]
+    Servers(NameServers),
 }
 
 impl Default for BalancerBuilder {
@@ -52,6 +75,10 @@ impl Default for BalancerBuilder {
             endpoint: EndpointConfig::default(),
             proxy: ProxyRules::default(),
             server: ServerConfig::default(),
+            names: Names::System(SystemResolver),
+            looked_up: (Dns::FLOOR, Dns::CEILING),
+            hand_over: None,
+            admin: None,
         }
     }
 }
@@ -200,6 +227,40 @@ impl BalancerBuilder {
         self
     }
 
+    /// Asks these name servers for upstreams' names, honouring times to live and finding SRV records, in place of the
+    /// operating system's resolver, which does neither.
+    #[cfg(feature = "dns")]
+    #[must_use]
+    pub fn name_servers(mut self, servers: NameServers) -> Self {
+        self.names = Names::Servers(servers);
+        self
+    }
+
+    /// Sets the least and the longest time after which upstreams' names are looked up again, whatever the time to live
+    /// of the answers. [`Dns::FLOOR`] and [`Dns::CEILING`] by default.
+    #[must_use]
+    pub fn look_up_between(mut self, least: Duration, longest: Duration) -> Self {
+        self.looked_up = (least, longest);
+        self
+    }
+
+    /// Offers an API that changes the replicas while the balancer runs, on a listener of its own. Off by default.
+    #[must_use]
+    pub fn admin(mut self, config: AdminConfig) -> Self {
+        self.admin = Some(config);
+        self
+    }
+
+    /// Takes the port over from a balancer that runs with the same path, if there is one, and lets another one take it
+    /// over from this one. Nothing is refused and nothing lost: the listening sockets themselves, with whoever
+    /// waits to be accepted, go from one process to the other through a Unix socket at this path. The one before answers
+    /// what it has, tells its clients to connect again, and ends.
+    #[must_use]
+    pub fn hand_over(mut self, path: impl Into<PathBuf>) -> Self {
+        self.hand_over = Some(path.into());
+        self
+    }
+
     /// Listens, and starts to look up and probe replicas. Connections are taken from here on and answered
     /// once [`Balancer::serve`] runs. A name that cannot be looked up yet is no error: it is tried again.
     ///
@@ -208,15 +269,26 @@ impl BalancerBuilder {
     pub async fn bind(self) -> Result<Balancer, Error> {
         let upstreams: Vec<Upstream> =
             self.upstreams.iter().map(|upstream| upstream.parse()).collect::<Result<_, _>>()?;
-        let listener = listen(&self.listen).await?;
-        let local_addr = listener.local_addr().map_err(|error| {
-            Error::new(crate::ErrorKind::Local, "the listener has no address").because(error)
-        })?;
+        let (listener, successor) = match &self.hand_over {
+            Some(path) => match HandOver::take(path, &self.listen).await? {
+                Some((listener, hand_over)) => (listener, Some(hand_over)),
+                None => (listen(&self.listen).await?, Some(HandOver::first(path))),
+            },
+            None => (listen(&self.listen).await?, None),
+        };
+        let local_addr = listener
+            .local_addr()
+            .map_err(|error| Error::new(ErrorKind::Local, "the listener has no address").because(error))?;
         let balance = self.balance();
         let replicas = Replicas::new(balance.endpoints(), self.endpoint.clone());
         let mut tasks = JoinSet::new();
-        discover(&upstreams, &balance, &replicas, &mut tasks).await;
+        self.discover(&upstreams, &balance, &replicas, &mut tasks).await?;
         tasks.spawn(Prober::new(Arc::clone(balance.set()), self.probe).run());
+        let admin = match &self.admin {
+            Some(config) => Some((listen_for_operators(config, self.hand_over.is_some())?, config.clone())),
+            None => None,
+        };
+        let server = descriptors::fit(self.server);
         Ok(Balancer {
             listener,
             local_addr,
@@ -224,11 +296,72 @@ impl BalancerBuilder {
             replicas,
             paths: self.paths,
             proxy: self.proxy,
-            server: self.server,
+            server,
             stats: ConnectionStats::new(),
             gate: Gate::new(self.admission),
+            hand_over: successor,
+            admin,
             tasks,
         })
+    }
+
+    /// Starts to follow every upstream, and waits for the first replicas as long as a lookup may take.
+    async fn discover(
+        &self,
+        upstreams: &[Upstream],
+        balance: &HttpBalance,
+        replicas: &Replicas,
+        tasks: &mut JoinSet<()>,
+    ) -> Result<(), Error> {
+        let (started, mut all_started) = mpsc::channel::<()>(1);
+        let nudge = &balance.set().lost_connection;
+        for upstream in upstreams {
+            let started = started.clone();
+            match upstream {
+                Upstream::Address(address) => spawn(Fixed::new([*address]), replicas, started, tasks),
+                Upstream::Name { host, port } => self.follow(host, *port, nudge, replicas, started, tasks),
+                Upstream::Service { name } if !self.finds_services() => {
+                    let why = format!(
+                        "{name} is a name with SRV records, which the system's resolver cannot find; use name servers (feature `dns`)"
+                    );
+                    return Err(Error::new(ErrorKind::Local, "an upstream cannot be used").because(why));
+                }
+                Upstream::Service { name } => self.follow(name, 0, nudge, replicas, started, tasks),
+            }
+        }
+        drop(started);
+        // Ends when the last sender is gone: nothing is ever sent.
+        if timeout(Dns::LATE, all_started.recv()).await.is_err() {
+            tracing::warn!("an upstream's name could not be looked up yet; starting without it");
+        }
+        Ok(())
+    }
+
+    fn finds_services(&self) -> bool {
+        !matches!(self.names, Names::System(_))
+    }
+
+    fn follow(
+        &self,
+        host: &str,
+        port: u16,
+        nudge: &Arc<Notify>,
+        replicas: &Replicas,
+        started: mpsc::Sender<()>,
+        tasks: &mut JoinSet<()>,
+    ) {
+        let (least, longest) = self.looked_up;
+        match &self.names {
+            Names::System(resolver) => {
+                let dns = Dns::with_resolver(*resolver, host, port).between(least, longest);
+                spawn(dns.nudged_by(Arc::clone(nudge)), replicas, started, tasks);
+            }
+            #[cfg(feature = "dns")]
+            Names::Servers(servers) => {
+                let dns = Dns::with_resolver(servers.clone(), host, port).between(least, longest);
+                spawn(dns.nudged_by(Arc::clone(nudge)), replicas, started, tasks);
+            }
+        }
     }
 
     fn balance(&self) -> HttpBalance {
@@ -244,29 +377,14 @@ impl BalancerBuilder {
     }
 }
 
-/// Starts to follow every upstream, and waits for the first replicas as long as a lookup may take.
-async fn discover(
-    upstreams: &[Upstream],
-    balance: &HttpBalance,
-    replicas: &Replicas,
-    tasks: &mut JoinSet<()>,
-) {
-    let (started, mut all_started) = mpsc::channel::<()>(1);
-    for upstream in upstreams {
-        let started = started.clone();
-        match upstream {
-            Upstream::Address(address) => spawn(Fixed::new([*address]), replicas, started, tasks),
-            Upstream::Name { host, port } => {
-                let nudge = Arc::clone(&balance.set().lost_connection);
-                spawn(Dns::new(host.as_str(), *port).nudged_by(nudge), replicas, started, tasks);
-            }
-        }
-    }
-    drop(started);
-    // Ends when the last sender is gone: nothing is ever sent.
-    if timeout(Dns::LATE, all_started.recv()).await.is_err() {
-        tracing::warn!("an upstream's name could not be looked up yet; starting without it");
-    }
+/// Two balancers share the admin API's port while one takes over from the other.
+fn listen_for_operators(config: &AdminConfig, shared: bool) -> Result<TcpListener, Error> {
+    let on = config.listen();
+    let listening = if shared { server::listen_beside(on) } else { server::listen(on) };
+    listening.map_err(|error| {
+        let why = format!("{on}: {error}");
+        Error::new(ErrorKind::Local, "could not listen for the admin API").because(why)
+    })
 }
 
 fn spawn<D>(source: D, replicas: &Replicas, started: mpsc::Sender<()>, tasks: &mut JoinSet<()>)

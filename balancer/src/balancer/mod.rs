@@ -2,14 +2,16 @@
 
 mod admission;
 mod builder;
+mod descriptors;
 mod explained;
 mod front;
+mod hand_over;
 mod listener;
 mod replicas;
 mod status;
 mod upstream;
 
-use std::{future::Future, net::SocketAddr, sync::Arc};
+use std::{future::Future, net::SocketAddr, os::fd::AsFd, sync::Arc};
 
 use tokio::{net::TcpListener, task::JoinSet};
 
@@ -17,6 +19,7 @@ use self::{
     admission::{Admission, Gate},
     explained::Explained,
     front::Front,
+    hand_over::HandOver,
 };
 pub use self::{
     admission::{AdmissionCounts, AdmissionLimits},
@@ -26,7 +29,9 @@ pub use self::{
     upstream::Upstream,
 };
 use crate::{
-    Balance, ConnectionStats, Error, Http, HttpEndpoint, Proxy, ProxyRules, ServerConfig, StatusPaths,
+    AdminConfig, Balance, ConnectionStats, Error, Http, HttpEndpoint, Proxy, ProxyRules, ServerConfig,
+    StatusPaths,
+    admin::AdminService,
     discovery::{self, Discover},
     policy::PolicyKind,
     server,
@@ -63,6 +68,8 @@ pub struct Balancer {
     server: ServerConfig,
     stats: ConnectionStats,
     gate: Gate,
+    hand_over: Option<HandOver>,
+    admin: Option<(TcpListener, AdminConfig)>,
     /// Discovery and probes, which end with the balancer.
     tasks: JoinSet<()>,
 }
@@ -77,6 +84,11 @@ impl Balancer {
     /// any.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
+    }
+
+    /// Returns the address of the admin API, if there is one.
+    pub fn admin_addr(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().and_then(|(listener, _)| listener.local_addr().ok())
     }
 
     /// Returns a handle that shows what the balancer is doing.
@@ -102,14 +114,35 @@ impl Balancer {
     ///
     /// # Errors
     /// None at present: what can go wrong with one connection ends that one alone.
-    pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+    pub async fn serve(mut self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+        if let Some((listener, config)) = self.admin.take() {
+            let service = AdminService::new(self.endpoints(), self.status(), config.token().cloned());
+            let (limits, stats) = (AdminConfig::server(), ConnectionStats::new());
+            let api = move |_| service.clone();
+            self.tasks.spawn(server::serve(listener, api, limits, stats, std::future::pending()));
+        }
         let (status, paths) = (self.status(), Arc::new(self.paths));
         let (balance, rules, gate) = (Explained::new(self.balance), self.proxy, self.gate);
         let front = |peer| {
             let proxy = Proxy::new(balance.clone(), peer, rules);
             Front::new(Admission::new(proxy, gate.clone()), Arc::clone(&paths), status.clone())
         };
-        server::serve(self.listener, front, self.server, self.stats, shutdown).await;
+        let (notice, grace) = (self.server.drain_notice, self.server.drain_grace);
+        let listener = self.listener.as_fd().try_clone_to_owned();
+        let end = async move {
+            match (self.hand_over, listener) {
+                (Some(hand_over), Ok(listener)) => tokio::select! {
+                    () = shutdown => notice,
+                    // The port is served: idle clients may have all the time there is to come back by themselves.
+                    () = hand_over.serve(listener) => grace,
+                },
+                _ => {
+                    shutdown.await;
+                    notice
+                }
+            }
+        };
+        server::serve_until(self.listener, front, self.server, self.stats, end).await;
         drop(self.tasks);
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! The handle that changes the replicas of a running balancer.
 
-use std::{future::Future, net::SocketAddr};
+use std::{future::Future, net::SocketAddr, num::NonZeroU16};
 
 use crate::{EndpointConfig, Endpoints, HttpEndpoint, policy::PolicyKind};
 
@@ -23,6 +23,17 @@ impl Replicas {
     /// Adds a replica; returns false if it is in already and stays.
     pub fn add(&self, address: SocketAddr) -> bool {
         self.endpoints.add(address.to_string(), self.connect(&address))
+    }
+
+    /// Adds a replica that should get `weight` times the traffic of one of weight 1; returns false if it is in already
+    /// and stays as it is.
+    pub fn add_weighted(&self, address: SocketAddr, weight: NonZeroU16) -> bool {
+        self.endpoints.add_weighted(address.to_string(), weight, self.connect(&address))
+    }
+
+    /// Sets the share of the traffic that a replica should get, relative to the others. Returns whether it is in.
+    pub fn set_weight(&self, address: SocketAddr, weight: NonZeroU16) -> bool {
+        self.endpoints.set_weight(&address.to_string(), weight)
     }
 
     /// Stops sending to a replica, at once, and returns a future that ends when everything that was sent to

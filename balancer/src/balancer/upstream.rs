@@ -4,7 +4,8 @@ use std::{fmt, net::SocketAddr, str::FromStr};
 
 use crate::{Error, ErrorKind};
 
-/// Where replicas are: an address, or a name behind which there may be any number of them.
+/// Where replicas are: an address, a name behind which there may be any number of them, or the name of a service that
+/// has SRV records.
 ///
 /// ```
 /// use martello_balancer::Upstream;
@@ -26,6 +27,11 @@ pub enum Upstream {
         /// The port that all of them listen on.
         port: u16,
     },
+    /// As many replicas as the name has SRV records (RFC 2782), each with its own port and weight.
+    Service {
+        /// The name, such as `_http._tcp.replica`.
+        name: String,
+    },
 }
 
 impl FromStr for Upstream {
@@ -36,6 +42,9 @@ impl FromStr for Upstream {
         let authority = authority.strip_suffix('/').unwrap_or(authority);
         if let Ok(address) = authority.parse::<SocketAddr>() {
             return Ok(Self::Address(address));
+        }
+        if authority.starts_with('_') && authority.contains("._tcp.") && is_host(authority) {
+            return Ok(Self::Service { name: authority.to_owned() });
         }
         let (host, port) = authority.rsplit_once(':').ok_or_else(|| unusable(text, "has no port"))?;
         let port = port.parse().ok().filter(|port| *port != 0);
@@ -52,6 +61,7 @@ impl fmt::Display for Upstream {
         match self {
             Self::Address(address) => address.fmt(f),
             Self::Name { host, port } => write!(f, "{host}:{port}"),
+            Self::Service { name } => f.write_str(name),
         }
     }
 }
@@ -82,6 +92,7 @@ mod tests {
             ("[::1]:9001", "[::1]:9001"),
             ("http://127.0.0.1:9001/", "127.0.0.1:9001"),
             ("replica:8000", "replica:8000"),
+            ("_http._tcp.replica.default.svc", "_http._tcp.replica.default.svc"),
             ("http://my_app-1.default.svc:80", "my_app-1.default.svc:80"),
         ] {
             let upstream: Upstream = text.parse().unwrap();

@@ -1,6 +1,9 @@
 //! A name that is looked up again and again, on our own clock.
 
-use std::{fmt, future::Future, io, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap, fmt, future::Future, io, net::SocketAddr, num::NonZeroU16, ops::RangeInclusive,
+    pin::Pin, sync::Arc, time::Duration,
+};
 
 use tokio::{
     sync::Notify,
@@ -11,56 +14,73 @@ use super::Discover;
 
 /// Looks names up.
 pub trait Resolve: Send + Sync + 'static {
-    /// Returns the addresses of a host.
-    fn resolve(
-        &self,
-        host: &str,
-        port: u16,
-    ) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'static;
+    /// Returns what there is at a host.
+    fn resolve(&self, host: &str, port: u16) -> impl Future<Output = io::Result<Found>> + Send + 'static;
 }
 
-/// The operating system's resolver (`getaddrinfo`): hosts file, search domains and all.
+/// What was found behind a name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The addresses, each with its share of the traffic relative to the others.
+    pub endpoints: Vec<(SocketAddr, NonZeroU16)>,
+    /// How long this is good for, if that was said.
+    pub time_to_live: Option<Duration>,
+}
+
+impl FromIterator<SocketAddr> for Found {
+    fn from_iter<I: IntoIterator<Item = SocketAddr>>(addresses: I) -> Self {
+        let endpoints = addresses.into_iter().map(|address| (address, NonZeroU16::MIN)).collect();
+        Self { endpoints, time_to_live: None }
+    }
+}
+
+/// The operating system's resolver (`getaddrinfo`): hosts file, search domains and all. It tells no time to live.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemResolver;
 
 impl Resolve for SystemResolver {
-    fn resolve(
-        &self,
-        host: &str,
-        port: u16,
-    ) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'static {
+    fn resolve(&self, host: &str, port: u16) -> impl Future<Output = io::Result<Found>> + Send + 'static {
         let host = host.to_owned();
         async move { Ok(tokio::net::lookup_host((host, port)).await?.collect()) }
     }
 }
 
-type Lookup = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
+type Lookup = Pin<Box<dyn Future<Output = io::Result<Found>> + Send>>;
 
-/// The addresses of a host, looked up again every [`Dns::DEFAULT_INTERVAL`] and at once after a failed
-/// connection.
+/// The addresses of a host, looked up again when the time to live of the last answer is over, within bounds, and at
+/// once after a failed connection.
 ///
-/// A record's time to live is not asked for: Docker's resolver says 600 s of an answer that a
-/// `docker compose up --scale` changes within one. What was found last stays when a lookup fails, finds
-/// nothing or does not end: an endpoint that is gone is found out by its failing connections, while a
-/// resolver that is gone would otherwise take all endpoints with it.
+/// The time to live is honoured from [`Dns::FLOOR`] to [`Dns::CEILING`]: Docker's resolver says 600 s of an answer that
+/// a `docker compose up --scale` changes within one.
+///
+/// What was found last stays when a lookup fails, finds nothing, finds no such name or does not end. That includes a
+/// name that is said not to exist: Docker says so of a service none of whose containers runs, Kubernetes while none is
+/// ready, and a resolver that has lost its zone says it of everything. An endpoint that is gone is found out by its
+/// failing connections, while a resolver that is gone would otherwise take all endpoints with it.
 ///
 /// A host with addresses of both families is taken for one with two names: only the IPv4 ones are used.
 pub struct Dns<R = SystemResolver> {
     resolver: R,
     host: Arc<str>,
     port: u16,
-    interval: Duration,
+    between: RangeInclusive<Duration>,
     nudge: Arc<Notify>,
-    known: Vec<SocketAddr>,
+    known: BTreeMap<SocketAddr, NonZeroU16>,
+    /// The next lookup is due then, and the one before was at that time.
     next_at: Instant,
+    last_at: Option<Instant>,
     /// A lookup that is late is waited for, not started a second time: each would hold a thread.
     running: Option<Lookup>,
     failing: bool,
 }
 
 impl Dns {
-    /// The time between lookups: one second, so that a new replica is found within the time that it takes
-    /// to start, for one small datagram a second.
+    /// The least time between two lookups that nothing else asks for: half a second, so that records without a time to
+    /// live cost two small datagrams a second.
+    pub const FLOOR: Duration = Duration::from_millis(500);
+    /// The longest time between two lookups: two seconds, so that a new replica is found about when it has started.
+    pub const CEILING: Duration = Duration::from_secs(2);
+    /// The time between lookups where nobody says how long the answer is good for: one second.
     pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
     /// How long a lookup may take before it is said to be late.
     pub const LATE: Duration = Duration::from_secs(2);
@@ -80,19 +100,21 @@ impl<R: Resolve> Dns<R> {
             resolver,
             host: host.into(),
             port,
-            interval: Dns::DEFAULT_INTERVAL,
+            between: Dns::FLOOR..=Dns::CEILING,
             nudge: Arc::default(),
-            known: Vec::new(),
+            known: BTreeMap::new(),
             next_at: Instant::now(),
+            last_at: None,
             running: None,
             failing: false,
         }
     }
 
-    /// Sets the time between lookups; at least [`Dns::LEAST_INTERVAL`].
+    /// Sets the bounds of the time between lookups, whatever the records say; at least [`Dns::LEAST_INTERVAL`].
     #[must_use]
-    pub fn interval(mut self, interval: Duration) -> Self {
-        self.interval = interval.max(Dns::LEAST_INTERVAL);
+    pub fn between(mut self, floor: Duration, ceiling: Duration) -> Self {
+        let floor = floor.max(Dns::LEAST_INTERVAL);
+        self.between = floor..=ceiling.max(floor);
         self
     }
 
@@ -104,7 +126,7 @@ impl<R: Resolve> Dns<R> {
     }
 
     async fn wait(&mut self) {
-        let earliest = self.next_at.checked_sub(self.interval - Dns::LEAST_INTERVAL).unwrap_or(self.next_at);
+        let earliest = self.last_at.map_or(self.next_at, |last| last + Dns::LEAST_INTERVAL);
         tokio::select! {
             () = sleep_until(self.next_at) => {}
             () = self.nudge.notified() => sleep_until(earliest).await,
@@ -112,13 +134,20 @@ impl<R: Resolve> Dns<R> {
     }
 
     /// Returns what is found, or why nothing is.
-    async fn look_up(&mut self) -> Result<Vec<SocketAddr>, String> {
+    async fn look_up(&mut self) -> Result<Found, String> {
         let running =
             self.running.get_or_insert_with(|| Box::pin(self.resolver.resolve(&self.host, self.port)));
         let Ok(ended) = timeout(Dns::LATE, running).await else { return Err("the resolver is late".into()) };
         self.running = None;
         let found = one_family(ended.map_err(|error| error.to_string())?);
-        if found.is_empty() { Err("the name has no address".into()) } else { Ok(found) }
+        if found.endpoints.is_empty() { Err("the name has no address".into()) } else { Ok(found) }
+    }
+
+    fn schedule(&mut self, time_to_live: Option<Duration>) {
+        let (floor, ceiling) = (*self.between.start(), *self.between.end());
+        let now = Instant::now();
+        self.last_at = Some(now);
+        self.next_at = now + time_to_live.unwrap_or(Dns::DEFAULT_INTERVAL).clamp(floor, ceiling);
     }
 
     /// Says once that the name cannot be looked up, and once that it can again.
@@ -141,15 +170,19 @@ impl<R: Resolve> Discover for Dns<R> {
         loop {
             self.wait().await;
             let looked_up = self.look_up().await;
-            self.next_at = Instant::now() + self.interval;
+            self.schedule(looked_up.as_ref().ok().and_then(|found| found.time_to_live));
             self.report(looked_up.as_ref().err().map(String::as_str));
-            if let Ok(found) = looked_up
-                && found != self.known
-            {
-                self.known.clone_from(&found);
-                return Some(found);
+            let Ok(found) = looked_up else { continue };
+            let found: BTreeMap<SocketAddr, NonZeroU16> = found.endpoints.into_iter().collect();
+            if found != self.known {
+                self.known = found;
+                return Some(self.known.keys().copied().collect());
             }
         }
+    }
+
+    fn weight(&self, endpoint: &SocketAddr) -> NonZeroU16 {
+        self.known.get(endpoint).copied().unwrap_or(NonZeroU16::MIN)
     }
 }
 
@@ -158,19 +191,16 @@ impl<R> fmt::Debug for Dns<R> {
         f.debug_struct("Dns")
             .field("host", &self.host)
             .field("port", &self.port)
-            .field("interval", &self.interval)
+            .field("between", &self.between)
             .field("known", &self.known)
             .finish_non_exhaustive()
     }
 }
 
-/// Resolvers turn the order of answers; a set has none.
-fn one_family(mut found: Vec<SocketAddr>) -> Vec<SocketAddr> {
-    if found.iter().any(SocketAddr::is_ipv4) {
-        found.retain(SocketAddr::is_ipv4);
+fn one_family(mut found: Found) -> Found {
+    if found.endpoints.iter().any(|(address, _)| address.is_ipv4()) {
+        found.endpoints.retain(|(address, _)| address.is_ipv4());
     }
-    found.sort_unstable();
-    found.dedup();
     found
 }
 
@@ -184,6 +214,7 @@ mod tests {
     #[derive(Clone)]
     enum Say {
         Found(&'static [&'static str]),
+        Lives(u64, &'static [&'static str]),
         Fail,
         Hang(Duration, &'static [&'static str]),
     }
@@ -195,16 +226,19 @@ mod tests {
             &self,
             _host: &str,
             port: u16,
-        ) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'static {
+        ) -> impl Future<Output = io::Result<Found>> + Send + 'static {
             self.1.lock().unwrap().push(Instant::now());
             let mut script = self.0.lock().unwrap();
             let say = if script.len() > 1 { script.pop_front() } else { script.front().cloned() };
-            let found = move |hosts: &[&str]| {
+            let found = move |hosts: &[&str]| -> Found {
                 hosts.iter().map(|host| SocketAddr::new(host.parse().unwrap(), port)).collect()
             };
             async move {
                 match say {
                     Some(Say::Found(hosts)) => Ok(found(hosts)),
+                    Some(Say::Lives(seconds, hosts)) => {
+                        Ok(Found { time_to_live: Some(Duration::from_secs(seconds)), ..found(hosts) })
+                    }
                     Some(Say::Hang(time, hosts)) => {
                         tokio::time::sleep(time).await;
                         Ok(found(hosts))
@@ -261,7 +295,8 @@ mod tests {
     async fn a_failed_connection_looks_up_at_once_but_not_all_the_time() {
         let (dns, asked) = dns(&[Say::Found(&["10.0.0.1"])]);
         let nudge = Arc::new(Notify::new());
-        let mut dns = dns.interval(Duration::from_secs(60)).nudged_by(Arc::clone(&nudge));
+        let a_minute = Duration::from_secs(60);
+        let mut dns = dns.between(a_minute, a_minute).nudged_by(Arc::clone(&nudge));
         next(&mut dns).await;
         let following = tokio::spawn(async move { dns.next().await });
         for _ in 0..100 {
@@ -271,5 +306,17 @@ mod tests {
         following.abort();
         let lookups = asked.lock().unwrap().len();
         assert!((9..=12).contains(&lookups), "{lookups} lookups in a second of failures");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_time_to_live_is_honoured_within_bounds() {
+        for (seconds, expected) in [(0, Dns::FLOOR), (1, Duration::from_secs(1)), (600, Dns::CEILING)] {
+            let (mut dns, asked) =
+                dns(&[Say::Lives(seconds, &["10.0.0.1"]), Say::Lives(seconds, &["10.0.0.2"])]);
+            next(&mut dns).await;
+            next(&mut dns).await;
+            let asked = asked.lock().unwrap();
+            assert_eq!(asked[1] - asked[0], expected, "{seconds} s");
+        }
     }
 }

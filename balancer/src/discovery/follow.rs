@@ -1,6 +1,6 @@
 //! Keeping a set of endpoints in step with its source.
 
-use std::{collections::BTreeSet, fmt, net::SocketAddr};
+use std::{collections::BTreeMap, fmt, net::SocketAddr, num::NonZeroU16};
 
 use super::Discover;
 use crate::{balance::Endpoints, policy::Policy};
@@ -48,9 +48,10 @@ pub(crate) async fn follow_from<D, E, P>(
     E: Send + Sync + 'static,
     P: Policy,
 {
-    let (mut joined, mut started) = (BTreeSet::new(), Some(started));
+    let (mut joined, mut started) = (BTreeMap::new(), Some(started));
     while let Some(found) = source.next().await {
-        step(&mut joined, &found.into_iter().collect(), &endpoints, &connect);
+        let found: BTreeMap<_, _> = found.into_iter().map(|one| (one.clone(), source.weight(&one))).collect();
+        step(&mut joined, &found, &endpoints, &connect);
         if let Some(started) = started.take() {
             started();
         }
@@ -59,8 +60,8 @@ pub(crate) async fn follow_from<D, E, P>(
 
 /// Makes before it breaks: the newcomers are in before the leavers are out.
 fn step<K, E, P>(
-    joined: &mut BTreeSet<K>,
-    found: &BTreeSet<K>,
+    joined: &mut BTreeMap<K, NonZeroU16>,
+    found: &BTreeMap<K, NonZeroU16>,
     endpoints: &Endpoints<E, P>,
     connect: &impl Fn(&K) -> E,
 ) where
@@ -68,12 +69,17 @@ fn step<K, E, P>(
     E: Send + Sync + 'static,
     P: Policy,
 {
-    for newcomer in found {
-        if !joined.contains(newcomer) && endpoints.add(newcomer.to_string(), connect(newcomer)) {
-            joined.insert(newcomer.clone());
+    for (one, weight) in found {
+        match joined.get(one) {
+            // Not said again, so that a weight that was set by hand in the meantime stays.
+            Some(known) if known == weight => {}
+            Some(_) => drop(endpoints.set_weight(&one.to_string(), *weight)),
+            None if endpoints.add_weighted(one.to_string(), *weight, connect(one)) => {}
+            None => continue,
         }
+        joined.insert(one.clone(), *weight);
     }
-    let leavers: Vec<K> = joined.difference(found).cloned().collect();
+    let leavers: Vec<K> = joined.keys().filter(|one| !found.contains_key(one)).cloned().collect();
     for leaver in leavers {
         joined.remove(&leaver);
         // It takes as long as the longest request that it has: nobody should wait for that.

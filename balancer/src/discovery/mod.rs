@@ -28,12 +28,16 @@
 
 mod dns;
 mod follow;
+#[cfg(feature = "dns")]
+mod name_servers;
 
-use std::future::Future;
+use std::{future::Future, num::NonZeroU16};
 
 pub(crate) use self::follow::follow_from;
+#[cfg(feature = "dns")]
+pub use self::name_servers::NameServers;
 pub use self::{
-    dns::{Dns, Resolve, SystemResolver},
+    dns::{Dns, Found, Resolve, SystemResolver},
     follow::{Fixed, follow},
 };
 
@@ -47,4 +51,11 @@ pub trait Discover: Send + 'static {
     ///
     /// The future may be dropped at any time and asked for again.
     fn next(&mut self) -> impl Future<Output = Option<Vec<Self::Endpoint>>> + Send;
+
+    /// Returns the share of the traffic that an endpoint of the last set should get, relative to the others; 1 unless
+    /// the source says otherwise.
+    fn weight(&self, endpoint: &Self::Endpoint) -> NonZeroU16 {
+        let _ = endpoint;
+        NonZeroU16::MIN
+    }
 }

@@ -73,7 +73,9 @@ fn refused(error: io::Error) -> Error {
         Io::AddrNotAvailable | Io::OutOfMemory | Io::PermissionDenied | Io::QuotaExceeded
     ) || matches!(error.raw_os_error(), Some(libc_errno::EMFILE | libc_errno::ENFILE));
     match ours {
-        true => Error::new(ErrorKind::Local, "no socket for a connection to an endpoint").because(error),
+        // Not this request's fault, nor any endpoint's, and over when others have ended: 503, not 500.
+        true => Error::new(ErrorKind::Overloaded, "no socket is left for a connection to an endpoint")
+            .because(error),
         false => Error::new(ErrorKind::Connect, "an endpoint refused a connection").because(error),
     }
 }

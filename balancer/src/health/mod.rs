@@ -16,4 +16,9 @@ pub use self::{
     probe::{Probe, ProbeTarget},
     state::EndpointState,
 };
-pub(crate) use self::{prober::Prober, recheck::Recheck, state::Condition};
+pub(crate) use self::{
+    outlier::{Comparison, Counts},
+    prober::Prober,
+    recheck::Recheck,
+    state::Condition,
+};

@@ -37,7 +37,7 @@ pub struct Probe {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProbeTarget {
-    /// Whether the endpoint takes a connection. Asked only of endpoints that were ejected for failing to:
+    /// Whether the endpoint takes a connection. Asked of newcomers, and of endpoints that were ejected for failing to:
     /// of an endpoint that answers requests wrongly it says nothing.
     Connect,
     /// A `GET` of this path, of every endpoint, whose answer must have one of these statuses.

@@ -78,7 +78,9 @@ impl<P: Policy> Prober<P> {
 
     fn is_due(&self, member: &Member<HttpEndpoint>, now: Instant) -> bool {
         match self.probe.target {
-            ProbeTarget::Connect => member.condition.probe_at.is_some_and(|at| at <= now),
+            ProbeTarget::Connect => {
+                is_unproven(member.condition.state) || member.condition.probe_at.is_some_and(|at| at <= now)
+            }
             ProbeTarget::Http { .. } => member.condition.is_last_resort(),
         }
     }
@@ -99,12 +101,22 @@ impl<P: Policy> Prober<P> {
                 let failures = self.failures.entry(id).or_default();
                 *failures = failures.saturating_add(1);
                 let out = *failures >= self.probe.unhealthy_after.get();
-                if out && self.probe.target != ProbeTarget::Connect {
+                // That no connection can be made is for requests to find out, once there are any.
+                let decides =
+                    self.probe.target != ProbeTarget::Connect || is_unproven(member.condition.state);
+                if out && decides {
                     self.set.mark_unhealthy(id, reason);
+                } else {
+                    self.set.not_yet(id, format!("not ready yet: {reason}"));
                 }
             }
         }
     }
+}
+
+/// Whether an endpoint has not shown yet that it is there.
+fn is_unproven(state: EndpointState) -> bool {
+    matches!(state, EndpointState::Joining | EndpointState::Unhealthy)
 }
 
 impl Probe {

@@ -16,7 +16,7 @@ pub(crate) enum Recheck {
 impl Recheck {
     /// Returns whether the prober asks newcomers, so that they can wait until they have answered.
     pub(crate) fn asks_newcomers(self) -> bool {
-        self == Self::Asking
+        self != Self::Trial
     }
 
     /// Returns whether the prober can tell that this kind of failure is over.

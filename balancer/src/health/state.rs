@@ -60,6 +60,8 @@ pub(crate) struct Condition {
     pub(crate) probe_at: Option<Instant>,
     /// Whether a probe that succeeds is not enough: requests failed where it would not have.
     pub(crate) probe_leads_to_trial: bool,
+    /// Whether it was ejected with all others, since none of them worked.
+    pub(crate) with_all: bool,
     /// Until when its share of the traffic grows.
     pub(crate) grows_until: Option<Instant>,
 }
@@ -73,6 +75,7 @@ impl Condition {
             trial_at: None,
             probe_at: None,
             probe_leads_to_trial: false,
+            with_all: false,
             grows_until: None,
         }
     }

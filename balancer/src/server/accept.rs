@@ -35,8 +35,20 @@ const NO_SOCKET_PAUSE: Duration = Duration::from_millis(100);
 ///
 /// When the address is in use or may not be used.
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    open(address, false)
+}
+
+/// The same, also where another process of this user listens in this way.
+pub(crate) fn listen_beside(address: SocketAddr) -> io::Result<TcpListener> {
+    open(address, true)
+}
+
+fn open(address: SocketAddr, beside: bool) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
+    if beside {
+        socket.set_reuseport(true)?;
+    }
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
@@ -71,7 +83,7 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 /// ```
 pub async fn serve<M, S>(
     listener: TcpListener,
-    mut make: M,
+    make: M,
     config: ServerConfig,
     stats: ConnectionStats,
     shutdown: impl Future<Output = ()>,
@@ -81,24 +93,45 @@ pub async fn serve<M, S>(
     S::Error: Into<Error>,
     S::Future: Send,
 {
+    let notice = config.drain_notice;
+    let end = async move {
+        shutdown.await;
+        notice
+    };
+    serve_until(listener, make, config, stats, end).await;
+}
+
+/// The same, where whatever ends it says for how long idle connections are still listened to.
+pub(crate) async fn serve_until<M, S>(
+    listener: TcpListener,
+    mut make: M,
+    config: ServerConfig,
+    stats: ConnectionStats,
+    end: impl Future<Output = Duration>,
+) where
+    M: FnMut(SocketAddr) -> S,
+    S: Service<Request<Body>, Response = Response<Body>> + Send + 'static,
+    S::Error: Into<Error>,
+    S::Future: Send,
+{
     let mut server =
         Server { config: Arc::new(config), stats, drain: Drain::default(), connections: JoinSet::new() };
-    let mut shutdown = pin!(shutdown);
-    loop {
+    let mut end = pin!(end);
+    let notice = loop {
         let has_room = server.connections.len() < server.config.max_connections;
         tokio::select! {
             biased;
-            () = &mut shutdown => break,
+            notice = &mut end => break notice,
             Some(ended) = server.connections.join_next() => report(ended),
             accepted = listener.accept(), if has_room => server.take(accepted, &mut make).await,
         }
-    }
+    };
     server.drain.enter(Stage::LastAnswers);
     while let Some(accepted) = accept_now(&listener).await {
         server.take(accepted, &mut make).await;
     }
     drop(listener);
-    server.wind_down().await;
+    server.wind_down(notice).await;
 }
 
 type Accepted = io::Result<(TcpStream, SocketAddr)>;
@@ -155,8 +188,8 @@ impl Server {
         self.connections.spawn(connection.run(service));
     }
 
-    async fn wind_down(mut self) {
-        let (notice, grace) = (self.config.drain_notice, self.config.drain_grace);
+    async fn wind_down(mut self, notice: Duration) {
+        let grace = self.config.drain_grace;
         if timeout(notice, self.all_ended()).await.is_ok() {
             return;
         }

@@ -8,5 +8,6 @@ pub(crate) mod refusal;
 mod stats;
 
 pub use accept::{BACKLOG, listen, serve};
+pub(crate) use accept::{listen_beside, serve_until};
 pub use config::ServerConfig;
 pub use stats::{ConnectionCounts, ConnectionStats};

@@ -1,12 +1,17 @@
 //! `martello balance`: many replicas look like one.
 
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
+use martello_balancer::discovery::NameServers;
 use martello_balancer::policy::PolicyKind;
-use martello_balancer::{AdmissionLimits, Balancer, EndpointConfig, Probe, ServerConfig};
+use martello_balancer::{
+    AdminConfig, AdminToken, AdmissionLimits, Balancer, EndpointConfig, Probe, ServerConfig,
+};
 
 use crate::output;
 use crate::runtime::{shutdown_requested, unless_ended};
@@ -20,7 +25,8 @@ pub(crate) struct Balance {
     /// Address to listen on.
     #[arg(long, env = "MARTELLO_BALANCE_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:8000")]
     listen: String,
-    /// A replica, host:port. A name may stand for many. Repeatable.
+    /// A replica, host:port. A name may stand for many; one such as _http._tcp.replica is asked for SRV records.
+    /// Repeatable.
     #[arg(
         long,
         env = "MARTELLO_UPSTREAMS",
@@ -29,6 +35,27 @@ pub(crate) struct Balance {
         required = true
     )]
     upstream: Vec<String>,
+    /// A name server to ask for the names of replicas, in place of the system's. Repeatable.
+    #[arg(long, env = "MARTELLO_DNS_SERVERS", value_name = "ADDRESS", value_delimiter = ',')]
+    dns_server: Vec<SocketAddr>,
+    /// A Unix socket. The balancer takes the port over from one that runs with the same path, and hands it to one that
+    /// is started later: no connection is refused or lost.
+    #[arg(long, env = "MARTELLO_HAND_OVER", value_name = "PATH")]
+    hand_over: Option<PathBuf>,
+    /// Address of the admin API, which adds, drains, weighs and removes replicas; off without it. Other than this
+    /// machine's own addresses need a token.
+    #[arg(long, env = "MARTELLO_ADMIN_LISTEN", value_name = "ADDRESS")]
+    admin: Option<SocketAddr>,
+    /// What callers of the admin API must send as Authorization: Bearer TOKEN; better set by the variable, since other
+    /// users see arguments.
+    #[arg(
+        long,
+        env = "MARTELLO_ADMIN_TOKEN",
+        value_name = "TOKEN",
+        hide_env_values = true,
+        requires = "admin"
+    )]
+    admin_token: Option<String>,
     /// How a replica is chosen: round-robin, least-requests, power-of-two-choices, peak-ewma.
     #[arg(long, env = "MARTELLO_POLICY", default_value_t = PolicyKind::default())]
     policy: PolicyKind,
@@ -61,6 +88,9 @@ impl Balance {
             return Ok(ExitCode::SUCCESS);
         };
         let address = balancer.local_addr();
+        if let Some(admin) = balancer.admin_addr() {
+            output::note(format!("admin API on http://{admin}"));
+        }
         output::line(&format!("balancing on http://{address} over {}", self.upstream.join(", ")))?;
         balancer.serve(shutdown).await.context("the balancer failed")?;
         Ok(ExitCode::SUCCESS)
@@ -69,6 +99,14 @@ impl Balance {
     fn describe(&self) -> anyhow::Result<martello_balancer::BalancerBuilder> {
         let mut builder =
             Balancer::builder().listen(&self.listen).policy(self.policy).upstreams(&self.upstream);
+        builder = builder.name_servers(NameServers::new(self.dns_server.iter().copied()));
+        if let Some(listen) = self.admin {
+            let token = self.admin_token.as_deref().map(AdminToken::new).transpose()?;
+            builder = builder.admin(AdminConfig::new(listen, token)?);
+        }
+        if let Some(path) = &self.hand_over {
+            builder = builder.hand_over(path);
+        }
         if let Some(path) = &self.probe_path {
             builder = builder.probe(Probe::http(path)?);
         }

@@ -1,0 +1,243 @@
+//! A replica that is a process of its own and can be told, on its standard input, how to fail.
+//!
+//! It speaks just enough HTTP/1.1 for the balancers here, by hand, since what it has to do is to break off at any byte.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
+
+/// What a prediction takes: the replicas of the measured comparison in the documentation took as long.
+const WORK: Duration = Duration::from_millis(20);
+
+/// How a replica behaves; the names are the commands on its standard input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Sound,
+    /// Answers 500 at once.
+    Error,
+    /// Takes requests and never answers, but for the probe.
+    Silent,
+    /// Resets the connection in the middle of each answer's body.
+    Reset,
+    /// Closes a connection, without a word, after a hundred answers on it.
+    Close,
+    /// Closes a connection that was idle for five seconds, as uvicorn does.
+    Idle,
+}
+
+const MODES: [Mode; 6] = [Mode::Sound, Mode::Error, Mode::Silent, Mode::Reset, Mode::Close, Mode::Idle];
+
+impl Mode {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Sound => "sound",
+            Self::Error => "error",
+            Self::Silent => "silent",
+            Self::Reset => "reset",
+            Self::Close => "close",
+            Self::Idle => "idle",
+        }
+    }
+}
+
+/// Answers on one connection after which [`Mode::Close`] closes it.
+const ANSWERS: u32 = 100;
+/// uvicorn's default keep-alive time.
+const IDLE: Duration = Duration::from_secs(5);
+
+#[derive(Default)]
+struct State {
+    mode: AtomicU64,
+    reached: AtomicU64,
+    leaving: AtomicBool,
+    left: Notify,
+}
+
+impl State {
+    fn mode(&self) -> Mode {
+        MODES[self.mode.load(Ordering::SeqCst) as usize]
+    }
+}
+
+/// Serves until it is told to end by SIGTERM: then it takes no more connections, answers what it has and closes.
+#[expect(clippy::print_stdout, reason = "it is how the process talks to the one that started it")]
+pub(crate) async fn serve(address: SocketAddr) -> io::Result<()> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    let listener = socket.listen(4_096)?;
+    println!("listening {}", listener.local_addr()?);
+    let state = Arc::new(State::default());
+    tokio::spawn(obey(Arc::clone(&state)));
+    let mut end = signal(SignalKind::terminate())?;
+    let mut connections = tokio::task::JoinSet::new();
+    loop {
+        tokio::select! {
+            _ = end.recv() => break,
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept() => if let Ok((stream, _)) = accepted {
+                connections.spawn(connection(stream, Arc::clone(&state)));
+            }
+        }
+    }
+    drop(listener);
+    state.leaving.store(true, Ordering::SeqCst);
+    state.left.notify_waiters();
+    while connections.join_next().await.is_some() {}
+    Ok(())
+}
+
+/// Follows the commands on the standard input: the name of a mode, or `count`.
+#[expect(clippy::print_stdout, reason = "it is how the process talks to the one that started it")]
+async fn obey(state: Arc<State>) {
+    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        if let Some(place) = MODES.iter().position(|mode| mode.name() == line) {
+            state.mode.store(place as u64, Ordering::SeqCst);
+        }
+        println!("{}", state.reached.load(Ordering::SeqCst));
+    }
+    // Whoever started it is gone.
+    std::process::exit(0);
+}
+
+async fn connection(stream: TcpStream, state: Arc<State>) {
+    // A connection that breaks is what this is for.
+    let _broken = converse(stream, &state).await;
+}
+
+async fn converse(mut stream: TcpStream, state: &State) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let (mut buffer, mut answers) = (Vec::new(), 0);
+    loop {
+        let left = state.left.notified();
+        if state.leaving.load(Ordering::SeqCst) && buffer.is_empty() {
+            return Ok(());
+        }
+        let request = tokio::select! {
+            request = read(&mut stream, &mut buffer) => request?,
+            () = left => continue,
+            () = sleep(IDLE), if state.mode() == Mode::Idle => return Ok(()),
+        };
+        let Some((is_probe, body)) = request else { return Ok(()) };
+        if is_probe {
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await?;
+            continue;
+        }
+        state.reached.fetch_add(1, Ordering::SeqCst);
+        match state.mode() {
+            Mode::Silent => std::future::pending().await,
+            Mode::Error => {
+                stream.write_all(b"HTTP/1.1 500 Oops\r\ncontent-length: 4\r\n\r\noops").await?;
+                continue;
+            }
+            mode => {
+                sleep(WORK).await;
+                let close = state.leaving.load(Ordering::SeqCst);
+                let kept = if close { "connection: close\r\n" } else { "" };
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\nmartello-pure: ?1\r\n{kept}content-length: {}\r\n\r\n",
+                    body.len()
+                );
+                if mode == Mode::Reset {
+                    stream.write_all(&[head.as_bytes(), &body[..body.len() / 2]].concat()).await?;
+                    // Long enough for the half to be read before the reset throws it away.
+                    sleep(Duration::from_millis(2)).await;
+                    return stream.set_zero_linger();
+                }
+                stream.write_all(&[head.as_bytes(), &body].concat()).await?;
+                answers += 1;
+                if close || (mode == Mode::Close && answers == ANSWERS) {
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+/// Reads a request; tells whether it is a probe, and its body.
+async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<Option<(bool, Vec<u8>)>> {
+    loop {
+        if let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&buffer[..end]).to_ascii_lowercase();
+            let length =
+                head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+            let whole = end + 4 + length.unwrap_or(0);
+            if buffer.len() >= whole {
+                let body = buffer[end + 4..whole].to_vec();
+                buffer.drain(..whole);
+                return Ok(Some((head.starts_with("get ") || head.starts_with("options "), body)));
+            }
+        }
+        if stream.read_buf(buffer).await? == 0 {
+            return Ok(None);
+        }
+    }
+}
+
+/// A replica's process, ended with its handle.
+pub(crate) struct Replica {
+    pub(crate) address: SocketAddr,
+    child: tokio::process::Child,
+    told: tokio::io::Lines<BufReader<tokio::process::ChildStdout>>,
+}
+
+impl Replica {
+    /// Starts one: this very program, in another role.
+    pub(crate) async fn start(address: SocketAddr) -> Self {
+        let mut child =
+            tokio::process::Command::new(std::env::current_exe().expect("a program knows where it is"))
+                .args(["--be-a-replica", &address.to_string()])
+                .stdin(std::process::Stdio::piped())
+                .stdout(std::process::Stdio::piped())
+                .kill_on_drop(true)
+                .spawn()
+                .expect("this program can be started again");
+        let mut told = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+        let line = told.next_line().await.expect("it is text").unwrap_or_default();
+        let address = line.strip_prefix("listening ").and_then(|address| address.parse().ok());
+        Self { address: address.unwrap_or_else(|| panic!("a replica said {line:?}")), child, told }
+    }
+
+    /// Sets how it behaves from now on; returns how many requests had reached it.
+    pub(crate) async fn behave(&mut self, mode: Mode) -> u64 {
+        self.tell(mode.name()).await
+    }
+
+    /// Returns how many requests have reached it.
+    pub(crate) async fn reached(&mut self) -> u64 {
+        self.tell("count").await
+    }
+
+    async fn tell(&mut self, command: &str) -> u64 {
+        let input = self.child.stdin.as_mut().expect("it is piped");
+        input.write_all(format!("{command}\n").as_bytes()).await.expect("the replica listens");
+        let answer = timeout(Duration::from_secs(20), self.told.next_line()).await;
+        let answer = answer.expect("a replica that runs answers").expect("it is text").unwrap_or_default();
+        answer.parse().unwrap_or_else(|_| panic!("a replica said {answer:?}"))
+    }
+
+    pub(crate) fn signal(&self, signal: nix::sys::signal::Signal) {
+        let id = self.child.id().expect("it was not waited for");
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(id as i32), signal).expect("the process is ours");
+    }
+
+    /// Sends SIGKILL and waits for the end.
+    pub(crate) async fn kill(&mut self) {
+        self.child.kill().await.expect("the process is ours");
+    }
+
+    /// Sends SIGTERM and waits for the end.
+    pub(crate) async fn terminate(&mut self) {
+        self.signal(nix::sys::signal::Signal::SIGTERM);
+        self.child.wait().await.expect("the process is ours");
+    }
+}

@@ -1,0 +1,96 @@
+//! Zero failed requests, whatever fails: each fault, under 64 and 256 clients that never wait and under 500 requests a
+//! second whatever becomes of them.
+//!
+//! `cargo test --package martello-cli --test promises -- FAULT` runs the faults whose names contain FAULT.
+
+#[allow(dead_code, reason = "the bench uses the rest")]
+mod faults;
+
+use std::time::{Duration, Instant};
+
+use faults::load::Load;
+use faults::proxy::Kind;
+use faults::scenario::{Fault, Outcome, Pace, run};
+
+const LOADS: [Load; 3] =
+    [Load::Closed(64, Duration::ZERO), Load::Closed(256, Duration::ZERO), Load::Open(500)];
+const PACE: Pace = Pace { step: Duration::from_millis(700) };
+
+#[tokio::main(worker_threads = 2)]
+async fn main() {
+    if faults::be_a_replica_if_told().await {
+        return;
+    }
+    let wanted: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    let is_wanted =
+        |fault: &Fault| wanted.is_empty() || wanted.iter().any(|part| fault.name().contains(part.as_str()));
+    let mut broken = 0;
+    for fault in Fault::ALL.into_iter().filter(is_wanted) {
+        for load in LOADS {
+            // The same clients with pauses, which is what this one is about: more of them show nothing else.
+            if fault == Fault::Idle && !matches!(load, Load::Closed(256, _)) {
+                continue;
+            }
+            let began = Instant::now();
+            let outcome = run(fault, load, Kind::Martello, PACE).await;
+            let problems = problems(fault, &outcome);
+            broken += problems.len();
+            say(fault, load, &outcome, began.elapsed(), &problems);
+        }
+    }
+    assert_eq!(broken, 0, "promises are broken");
+}
+
+/// What of an outcome is against the promises.
+fn problems(fault: Fault, outcome: &Outcome) -> Vec<String> {
+    let mut problems = Vec::new();
+    // Too few to say anything; clients that pause ask less.
+    if outcome.answered < if fault == Fault::Idle { 100 } else { 400 } {
+        problems.push(format!("only {} answers", outcome.answered));
+    }
+    if !fault.is_outage() {
+        if outcome.failed > 0 {
+            problems.push(format!("{} requests failed", outcome.failed));
+        }
+        return problems;
+    }
+    let unexplained = outcome.kinds.iter().filter(|(kind, _)| !is_explained(fault, kind));
+    problems.extend(unexplained.map(|(kind, count)| format!("{count} times {kind}")));
+    if outcome.amplification.is_some_and(|times| times > 1.2) {
+        problems
+            .push(format!("the outage was amplified {:.2} times", outcome.amplification.unwrap_or_default()));
+    }
+    problems
+}
+
+/// In an outage a client is told 503 and why; an answer of the replicas' own is passed on.
+fn is_explained(fault: Fault, kind: &str) -> bool {
+    kind == "status 503 no-endpoint" || (fault == Fault::OutageError && kind == "status 500 ")
+}
+
+#[expect(clippy::print_stdout, reason = "the figures are the output")]
+fn say(fault: Fault, load: Load, outcome: &Outcome, took: Duration, problems: &[String]) {
+    let load = match load {
+        Load::Closed(clients, _) => format!("{clients} clients"),
+        Load::Open(rate) => format!("{rate}/s"),
+    };
+    println!(
+        "{} | {load}: {} answered, {} failed, slowest {:.2?}, {:.0}/s in the fault{}{}{} ({:.1?})",
+        fault.name(),
+        outcome.answered,
+        outcome.failed,
+        outcome.slowest,
+        outcome.rate,
+        outcome.amplification.map(|times| format!(", amplified {times:.2}")).unwrap_or_default(),
+        outcome.told_after.map(|after| format!(", told within {after:.0?}")).unwrap_or_default(),
+        outcome.back_after.map(|after| format!(", back after {after:.0?}")).unwrap_or_default(),
+        took,
+    );
+    if outcome.failed > 0 {
+        println!("    {:?}", outcome.kinds);
+    }
+    for problem in problems {
+        println!("    BROKEN: {problem}");
+    }
+}
