@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod access_log;
 mod admin;
 mod balance;
 mod balancer;
@@ -15,6 +16,7 @@ mod h1;
 mod proxy;
 mod server;
 
+pub use access_log::{AccessLog, AccessLogFormat};
 pub use admin::{AdminConfig, AdminToken};
 pub use balance::{
     Balance, BalanceBuilder, BalanceError, DEFAULT_MAX_TRIES, Endpoints, FailureKind, InFlight, Load,

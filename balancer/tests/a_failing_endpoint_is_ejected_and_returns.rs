@@ -25,7 +25,7 @@ fn switched(index: usize) -> (Endpoint, Reached, Arc<AtomicBool>) {
     (endpoint, reached, switch)
 }
 
-fn state(balance: &Scripted<Repeatable>, name: &str) -> EndpointState {
+fn state<C>(balance: &Scripted<C>, name: &str) -> EndpointState {
     balance.snapshot().endpoint(name).expect("it is a member").state
 }
 
@@ -94,15 +94,110 @@ async fn a_trial_is_one_request_and_an_abandoned_one_is_given_again() {
 
 #[tokio::test(start_paused = true)]
 async fn at_most_half_of_the_endpoints_are_ejected_for_their_answers() {
-    let endpoints = (0..4).map(|index| (index.to_string(), endpoint(index, |_| Act::Fail).0));
+    let act = |index| move |_| if index == 3 { Act::Answer } else { Act::Fail };
+    let endpoints = (0..4).map(|index| (index.to_string(), endpoint(index, act(index)).0));
     let balance = Balance::builder().protocol(Plain).build(RoundRobin, endpoints);
+    let mut failed = 0;
     for number in 0..200 {
-        assert!(ask(&balance, number).await.is_err());
+        failed += usize::from(ask(&balance, number).await.is_err());
     }
     let snapshot = balance.snapshot();
     let ejected = snapshot.endpoints.iter().filter(|endpoint| endpoint.state == EndpointState::Ejected);
     assert_eq!(ejected.count(), 2);
-    assert!(!snapshot.panic);
+    assert!(failed > 50 && !snapshot.panic, "a third one is kept in, and goes on failing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_whose_requests_others_answer_is_ejected_whatever_the_ceiling() {
+    let act = |index| move |_| if index == 3 { Act::Answer } else { Act::Fail };
+    let endpoints = (0..4).map(|index| (index.to_string(), endpoint(index, act(index)).0));
+    let balance = Balance::builder().protocol(Repeatable).build(RoundRobin, endpoints);
+    for number in 0..100 {
+        assert!(ask(&balance, number).await.is_ok());
+    }
+    let snapshot = balance.snapshot();
+    let ready: Vec<_> = snapshot.endpoints.iter().filter(|one| one.state == EndpointState::Ready).collect();
+    assert_eq!(ready.iter().map(|one| &*one.name).collect::<Vec<_>>(), ["3"]);
+    assert!(snapshot.endpoints.iter().any(|one| one.reason.contains("another endpoint then answered")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_every_one_fails_none_is_kept_from_being_tried() {
+    let parts: Vec<_> = (0..4).map(switched).collect();
+    let named = parts.iter().enumerate().map(|(index, (endpoint, ..))| (index.to_string(), endpoint.clone()));
+    let balance = Balance::builder().protocol(Plain).build(RoundRobin, named);
+    parts.iter().for_each(|(_, _, works)| works.store(false, Ordering::SeqCst));
+    for number in 0..100 {
+        assert!(ask(&balance, number).await.is_err());
+    }
+    assert!(balance.snapshot().panic, "the ceiling keeps nobody in when nobody works");
+    parts[0].2.store(true, Ordering::SeqCst);
+    let mut answered = 0;
+    for number in 0..4 {
+        answered += usize::from(ask(&balance, number).await.is_ok());
+    }
+    assert!(answered > 0, "the one that works again is found within one round");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_all_of_them_failed_at_may_have_been_what_they_were_asked() {
+    let parts: Vec<_> = (0..4).map(switched).collect();
+    let named = parts.iter().enumerate().map(|(index, (endpoint, ..))| (index.to_string(), endpoint.clone()));
+    let balance = Balance::builder().protocol(Plain).build(RoundRobin, named);
+    parts.iter().for_each(|(_, _, works)| works.store(false, Ordering::SeqCst));
+    for number in 0..100 {
+        assert!(ask(&balance, number).await.is_err());
+    }
+    parts.iter().for_each(|(_, _, works)| works.store(true, Ordering::SeqCst));
+    for number in 0..4 {
+        assert!(ask(&balance, number).await.is_ok());
+    }
+    let snapshot = balance.snapshot();
+    assert!(snapshot.endpoints.iter().all(|one| one.state == EndpointState::Ready), "each was tried at once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_fails_now_and_then_stands_out_from_the_others() {
+    let act = |index| move |number: u64| if index == 0 && number % 2 == 0 { Act::Fail } else { Act::Answer };
+    let endpoints = (0..3).map(|index| (index.to_string(), endpoint(index, act(index)).0));
+    let balance = Balance::builder().protocol(Plain).build(RoundRobin, endpoints);
+    for number in 0..600 {
+        tokio::time::advance(Duration::from_millis(10)).await;
+        let _half_of_a_third_fail = ask(&balance, number).await;
+    }
+    let snapshot = balance.snapshot();
+    let first = snapshot.endpoint("0").unwrap();
+    assert_eq!(first.state, EndpointState::Ejected);
+    assert!(first.reason.contains("% of its answers were right"), "{}", first.reason);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_that_began_before_a_trial_does_not_count_against_it() {
+    const MS: Duration = Duration::from_millis(1);
+    let (slow, reached) = endpoint(0, |number| match number {
+        0..5 => Act::FailAfter(500 * MS),
+        5 => Act::FailAfter(2_000 * MS),
+        _ => Act::AnswerAfter(1_000 * MS),
+    });
+    let good = endpoint(1, |_| Act::Answer).0;
+    let balance = Balance::builder().protocol(Plain).build(RoundRobin, [("slow", slow), ("good", good)]);
+    let start = |number| {
+        let balance = balance.clone();
+        tokio::spawn(async move { ask(&balance, number).await.is_ok() })
+    };
+    let early: Vec<_> = (0..12).map(start).collect();
+    tokio::time::sleep(600 * MS).await;
+    assert_eq!((state(&balance, "slow"), reached.count()), (EndpointState::Ejected, 6));
+    tokio::time::sleep(1_000 * MS).await;
+    let trial = start(12);
+    tokio::time::sleep(300 * MS).await;
+    assert_eq!(state(&balance, "slow"), EndpointState::OnTrial);
+    // Now the last of the early ones fails.
+    tokio::time::sleep(300 * MS).await;
+    assert_eq!(early.iter().filter(|one| one.is_finished()).count(), 12);
+    assert_eq!(state(&balance, "slow"), EndpointState::OnTrial);
+    assert!(trial.await.unwrap(), "the trial's own outcome decides");
+    assert_eq!(state(&balance, "slow"), EndpointState::Ready);
 }
 
 #[tokio::test(start_paused = true)]

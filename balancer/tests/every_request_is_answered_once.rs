@@ -102,7 +102,7 @@ async fn run(scenario: Scenario) {
         answers += 1;
         match answer {
             Ok((_, echoed)) => assert_eq!(echoed, number, "a request got another one's answer"),
-            Err(BalanceError::Endpoint(_) | BalanceError::NoEndpoint(_)) => {}
+            Err(BalanceError::Endpoint(_) | BalanceError::Exhausted(_) | BalanceError::NoEndpoint(_)) => {}
             Err(error) => panic!("unexpected {error}"),
         }
     }

@@ -11,7 +11,12 @@ use replica::{Client, Replica, Running, eventually};
 async fn what_finds_no_place_and_no_room_in_the_line_is_refused_with_a_reason() {
     let replica = Replica::start();
     replica.answer_slowly(Duration::from_millis(300));
-    let limits = AdmissionLimits { in_flight: 2, queue: 1, wait: Duration::from_secs(10) };
+    let limits = AdmissionLimits {
+        in_flight: 2,
+        queue: 1,
+        wait: Duration::from_secs(10),
+        ..AdmissionLimits::default()
+    };
     let running = Running::start(Balancer::builder().upstream(replica.address).admission(limits)).await;
     let address = running.address;
     let ask = || tokio::spawn(async move { Client::new(address).post("x".into()).await });
@@ -37,7 +42,12 @@ async fn what_finds_no_place_and_no_room_in_the_line_is_refused_with_a_reason() 
 async fn waiting_ends_with_a_reason_too() {
     let replica = Replica::start();
     replica.fall_silent();
-    let limits = AdmissionLimits { in_flight: 1, queue: 8, wait: Duration::from_millis(50) };
+    let limits = AdmissionLimits {
+        in_flight: 1,
+        queue: 8,
+        wait: Duration::from_millis(50),
+        ..AdmissionLimits::default()
+    };
     let running = Running::start(Balancer::builder().upstream(replica.address).admission(limits)).await;
     let address = running.address;
     let held = tokio::spawn(async move { Client::new(address).post("held".into()).await });

@@ -1,7 +1,9 @@
 //! Zero failed requests, whatever fails: each fault, under 64 and 256 clients that never wait and under 500 requests a
 //! second whatever becomes of them.
 //!
-//! `cargo test --package martello-cli --test promises -- FAULT` runs the faults whose names contain FAULT.
+//! `cargo test --package martello-cli --test promises -- FAULT` runs the faults whose names contain FAULT. With
+//! `FAULTS_PYTHON`, an interpreter that has FastAPI and uvicorn, the replicas are those of the replaced kind, and the
+//! faults those that any server can have (`.ci/uvicorn`).
 
 #[allow(dead_code, reason = "the bench uses the rest")]
 mod faults;
@@ -23,8 +25,10 @@ async fn main() {
     }
     let wanted: Vec<String> =
         std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
-    let is_wanted =
+    let is_named =
         |fault: &Fault| wanted.is_empty() || wanted.iter().any(|part| fault.name().contains(part.as_str()));
+    let with_uvicorn = faults::replica::python().is_some();
+    let is_wanted = |fault: &Fault| is_named(fault) && (!with_uvicorn || fault.fits_any_server());
     let mut broken = 0;
     for fault in Fault::ALL.into_iter().filter(is_wanted) {
         for load in LOADS {

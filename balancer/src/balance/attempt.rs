@@ -7,7 +7,12 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{InFlight, Load, NoEndpoint, Outcome, node::Node, set::Evidence, set::Set};
+use super::{
+    InFlight, Load, NoEndpoint, Outcome,
+    node::{Node, View},
+    set::Evidence,
+    set::Set,
+};
 use crate::{
     policy::{Candidates, Policy},
     retry::Tried,
@@ -43,9 +48,31 @@ impl<E, P: Policy> Attempt<E, P> {
         let candidates = Candidates { ready: &view.loads, tried, most_failures, now: started };
         let picked = set.policy.pick(&view.round, &candidates);
         let picked = picked.map(|index| set.spare_a_newcomer(&view, &candidates, index));
-        match picked.and_then(|index| view.ready.get(index)) {
-            Some(node) => Ok(Self::begin(set, Arc::clone(node), tried, started, false)),
-            None => Err(NoEndpoint { members: view.members.len() }),
+        let Some(index) = picked.filter(|index| *index < view.ready.len()) else {
+            return Err(NoEndpoint { members: view.members.len(), full: false });
+        };
+        if let Some(in_flight) = InFlight::within(&view.loads[index], set.most_in_flight) {
+            return Ok(Self::take(set, Arc::clone(&view.ready[index]), in_flight, tried, started, false));
+        }
+        Self::pick_another(set, &view, &candidates, index)
+    }
+
+    /// Picks when the policy's choice is full: the endpoint with the fewest requests, if that has room.
+    fn pick_another(
+        set: &Arc<Set<E, P>>,
+        view: &View<E, P>,
+        candidates: &Candidates<'_>,
+        full: usize,
+    ) -> Result<Self, NoEndpoint> {
+        let index = candidates.fewest_in_flight(full);
+        let place =
+            index.and_then(|index| Some((index, InFlight::within(&view.loads[index], set.most_in_flight)?)));
+        match place {
+            Some((index, in_flight)) => {
+                let node = Arc::clone(&view.ready[index]);
+                Ok(Self::take(set, node, in_flight, candidates.tried, candidates.now, false))
+            }
+            None => Err(NoEndpoint { members: view.members.len(), full: true }),
         }
     }
 
@@ -56,12 +83,23 @@ impl<E, P: Policy> Attempt<E, P> {
         started: Instant,
         on_trial: bool,
     ) -> Self {
-        let in_flight = Some(InFlight::begin(&node.load));
+        let in_flight = InFlight::begin(&node.load);
+        Self::take(set, node, in_flight, tried, started, on_trial)
+    }
+
+    fn take(
+        set: &Arc<Set<E, P>>,
+        node: Arc<Node<E>>,
+        in_flight: InFlight,
+        tried: &Tried,
+        started: Instant,
+        on_trial: bool,
+    ) -> Self {
         node.load.requests.fetch_add(1, Ordering::Relaxed);
         if !tried.is_empty() {
             node.load.retries.fetch_add(1, Ordering::Relaxed);
         }
-        Self { set: Arc::clone(set), node, in_flight, started, on_trial }
+        Self { set: Arc::clone(set), node, in_flight: Some(in_flight), started, on_trial }
     }
 
     pub(crate) fn service(&self) -> &E {

@@ -30,6 +30,7 @@ impl Default for BalanceBuilder {
             recheck: Recheck::Trial,
             budget: RetryBudget::default(),
             max_tries: DEFAULT_MAX_TRIES,
+            most_in_flight: u32::MAX,
             try_timeout: TryTimeout::NEVER,
             slow_start: Duration::ZERO,
         };
@@ -63,6 +64,14 @@ impl<C> BalanceBuilder<C> {
     #[must_use]
     pub fn max_tries(mut self, tries: u32) -> Self {
         self.config.max_tries = tries.clamp(1, Tried::CAPACITY as u32);
+        self
+    }
+
+    /// Sets how many requests an endpoint may have at once, at least 1; as many as come by default. One that has them is
+    /// passed over, and a request for which none is left fails.
+    #[must_use]
+    pub fn most_in_flight(mut self, requests: u32) -> Self {
+        self.config.most_in_flight = requests.max(1);
         self
     }
 

@@ -204,7 +204,8 @@ where
         let route = Route { endpoint: &name, tries: self.tries };
         Err(match result {
             Ok(response) => Ok(self.balance.protocol.answer(response, in_flight, route)),
-            Err(error) => Err(BalanceError::Endpoint(error)),
+            Err(error) if verdict.repeat == Repeat::Never => Err(BalanceError::Endpoint(error)),
+            Err(error) => Err(BalanceError::Exhausted(error)),
         })
     }
 }

@@ -143,6 +143,14 @@ impl InFlight {
         load.in_flight.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(load))
     }
+
+    /// Counts one more request, unless there are so many already.
+    pub(crate) fn within(load: &Arc<Load>, most: u32) -> Option<Self> {
+        let before = load.in_flight.fetch_add(1, Ordering::Relaxed);
+        let counted = Self(Arc::clone(load));
+        // Taken back by dropping it, as any other: another request may have waited for the place meanwhile.
+        (before < most).then_some(counted)
+    }
 }
 
 impl Drop for InFlight {

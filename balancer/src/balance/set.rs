@@ -34,6 +34,8 @@ pub(crate) struct Set<E, P: Policy> {
     pub(crate) bucket: Bucket,
     pub(crate) patience: Patience,
     pub(crate) max_tries: u32,
+    /// Requests that an endpoint may have at once.
+    pub(crate) most_in_flight: u32,
     /// Told of every failed connection, for whoever can look up where the endpoints are now.
     pub(crate) lost_connection: Arc<Notify>,
     /// Requests that found the bucket empty.
@@ -69,6 +71,7 @@ pub(crate) struct SetConfig {
     pub(crate) recheck: Recheck,
     pub(crate) budget: crate::RetryBudget,
     pub(crate) max_tries: u32,
+    pub(crate) most_in_flight: u32,
     pub(crate) try_timeout: crate::TryTimeout,
     /// For how long a newcomer's share grows.
     pub(crate) slow_start: Duration,
@@ -82,6 +85,7 @@ impl<E, P: Policy> Set<E, P> {
             bucket: Bucket::new(config.budget),
             patience: Patience::new(config.try_timeout),
             max_tries: config.max_tries,
+            most_in_flight: config.most_in_flight,
             lost_connection: Arc::default(),
             budget_refusals: AtomicU64::new(0),
             no_endpoint: AtomicU64::new(0),
@@ -335,7 +339,12 @@ impl<E, P: Policy> Set<E, P> {
         if !none_works(&members.list) {
             return;
         }
-        for member in members.list.iter_mut().filter(|member| is_ready(&&**member)) {
+        for member in &mut members.list {
+            let before = &mut member.condition;
+            before.with_all = before.trial_at.is_some() || before.probe_leads_to_trial;
+            if before.state != EndpointState::Ready {
+                continue;
+            }
             member.node.load.ejections.fetch_add(1, Ordering::Relaxed);
             let in_a_row = member.node.load.failures_in_a_row();
             let reason = format!("{in_a_row} failures in a row, and so have all others");

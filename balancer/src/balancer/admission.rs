@@ -15,10 +15,7 @@ use std::{
 use http::{Request, Response};
 use pin_project_lite::pin_project;
 use serde::Serialize;
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
-};
+use tokio::{sync::Notify, time::timeout};
 use tower::Service;
 
 use crate::{Body, Error, ErrorKind, retry::counted};
@@ -31,7 +28,12 @@ use crate::{Body, Error, ErrorKind, retry::counted};
 /// use martello_balancer::{AdmissionLimits, Balancer};
 ///
 /// // Four replicas that work on 16 requests each, and a tenth of a second's worth of waiting.
-/// let limits = AdmissionLimits { in_flight: 64, queue: 50, wait: Duration::from_millis(100) };
+/// let limits = AdmissionLimits {
+///     per_endpoint: 16,
+///     queue: 50,
+///     wait: Duration::from_millis(100),
+///     ..AdmissionLimits::default()
+/// };
 /// let builder = Balancer::builder().admission(limits);
 /// # drop(builder);
 /// ```
@@ -42,6 +44,9 @@ pub struct AdmissionLimits {
     /// the largest body that is kept to be sent again. How many are too many for your replicas is for you to
     /// say: about as many as they work on at once.
     pub in_flight: usize,
+    /// Requests that each replica may have of these. As many as come by default: few replicas say how many they work on
+    /// at once. What a replica that is full cannot take waits in the same line.
+    pub per_endpoint: u32,
     /// Requests that may wait for one of these to end. 1,024 by default.
     pub queue: usize,
     /// How long one may wait. One second by default: what waited for longer is likely to have been given up by
@@ -51,7 +56,7 @@ pub struct AdmissionLimits {
 
 impl Default for AdmissionLimits {
     fn default() -> Self {
-        Self { in_flight: 16_384, queue: 1_024, wait: Duration::from_secs(1) }
+        Self { in_flight: 16_384, per_endpoint: u32::MAX, queue: 1_024, wait: Duration::from_secs(1) }
     }
 }
 
@@ -75,64 +80,118 @@ pub(super) struct Gate {
     inner: Arc<Inner>,
 }
 
-#[derive(Debug)]
+/// Returns how many replicas get requests now.
+pub(super) type Ready = Box<dyn Fn() -> usize + Send + Sync>;
+
 struct Inner {
     limits: AdmissionLimits,
-    places: Arc<Semaphore>,
+    ready: Ready,
+    in_flight: AtomicUsize,
+    /// Told of every place that is free again, one who waits at a time.
+    left: Notify,
     waiting: AtomicUsize,
     refused: AtomicU64,
     expired: AtomicU64,
 }
 
+/// How often one who waits looks whether replicas have joined: their places are free without anybody's leaving.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// One of the places, free again when it is dropped.
+#[derive(Debug)]
+pub(super) struct Place(Arc<Inner>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // Sequentially consistent, as is whoever begins to wait: one of the two sees the other.
+        self.0.in_flight.fetch_sub(1, Ordering::SeqCst);
+        if self.0.waiting.load(Ordering::SeqCst) > 0 {
+            self.0.left.notify_one();
+        }
+    }
+}
+
+impl Inner {
+    fn limit(&self) -> usize {
+        match self.limits.per_endpoint {
+            u32::MAX => self.limits.in_flight,
+            each => ((self.ready)().max(1)).saturating_mul(each as usize).min(self.limits.in_flight),
+        }
+    }
+
+    fn take(self: &Arc<Self>) -> Option<Place> {
+        let limit = self.limit();
+        let one_more = |now: usize| (now < limit).then_some(now + 1);
+        let taken = self.in_flight.fetch_update(Ordering::SeqCst, Ordering::Relaxed, one_more);
+        taken.is_ok().then(|| Place(Arc::clone(self)))
+    }
+
+    async fn wait(self: &Arc<Self>) -> Place {
+        loop {
+            let left = self.left.notified();
+            if let Some(place) = self.take() {
+                return place;
+            }
+            match self.limits.per_endpoint {
+                u32::MAX => left.await,
+                _ => drop(timeout(LOOK, left).await),
+            }
+        }
+    }
+}
+
 impl Gate {
-    pub(super) fn new(limits: AdmissionLimits) -> Self {
-        let in_flight = limits.in_flight.clamp(1, Semaphore::MAX_PERMITS);
-        let limits = AdmissionLimits { in_flight, ..limits };
-        let places = Arc::new(Semaphore::new(in_flight));
+    pub(super) fn new(limits: AdmissionLimits, ready: Ready) -> Self {
+        let limits = AdmissionLimits { in_flight: limits.in_flight.max(1), ..limits };
         let (refused, expired) = (AtomicU64::new(0), AtomicU64::new(0));
-        let inner = Inner { limits, places, waiting: AtomicUsize::new(0), refused, expired };
+        let (in_flight, waiting) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let inner = Inner { limits, ready, in_flight, left: Notify::new(), waiting, refused, expired };
         Self { inner: Arc::new(inner) }
     }
 
     pub(super) fn counts(&self) -> AdmissionCounts {
         let inner = &self.inner;
         AdmissionCounts {
-            in_flight: inner.limits.in_flight - inner.places.available_permits(),
+            in_flight: inner.in_flight.load(Ordering::Relaxed),
             waiting: inner.waiting.load(Ordering::Relaxed),
             refused: inner.refused.load(Ordering::Relaxed),
             expired: inner.expired.load(Ordering::Relaxed),
         }
     }
 
-    fn enter(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.inner.places).try_acquire_owned().ok()
+    /// Takes a place, if there is one and nobody waits for it.
+    fn enter(&self) -> Option<Place> {
+        if self.inner.waiting.load(Ordering::Relaxed) > 0 { None } else { self.inner.take() }
     }
 
     /// Waits in line, if there is room in it.
     fn queue(&self) -> Result<Turn, Error> {
         let waiting = Waiting(Arc::clone(&self.inner));
-        let before = self.inner.waiting.fetch_add(1, Ordering::Relaxed);
+        let before = self.inner.waiting.fetch_add(1, Ordering::SeqCst);
         if before >= self.inner.limits.queue {
             self.inner.refused.fetch_add(1, Ordering::Relaxed);
             return Err(Error::new(ErrorKind::Overloaded, "too many requests are under way and waiting"));
         }
         Ok(Box::pin(async move {
             let Waiting(inner) = &waiting;
-            match timeout(inner.limits.wait, Arc::clone(&inner.places).acquire_owned()).await {
-                Ok(place) => Ok(place.expect("the places are never closed")),
-                Err(_) => {
-                    inner.expired.fetch_add(1, Ordering::Relaxed);
-                    Err(Error::new(
-                        ErrorKind::Overloaded,
-                        "no request ended in time to make room for this one",
-                    ))
-                }
-            }
+            timeout(inner.limits.wait, inner.wait()).await.map_err(|_| {
+                inner.expired.fetch_add(1, Ordering::Relaxed);
+                Error::new(ErrorKind::Overloaded, "no request ended in time to make room for this one")
+            })
         }))
     }
 }
 
-type Turn = Pin<Box<dyn Future<Output = Result<OwnedSemaphorePermit, Error>> + Send>>;
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate")
+            .field("limits", &self.limits)
+            .field("in_flight", &self.in_flight)
+            .finish_non_exhaustive()
+    }
+}
+
+type Turn = Pin<Box<dyn Future<Output = Result<Place, Error>> + Send>>;
 
 /// A place in the line, also of one who goes away.
 struct Waiting(Arc<Inner>);
@@ -184,7 +243,7 @@ pin_project! {
     pub(super) enum AdmissionFuture<S, F> {
         Refused { error: Option<Error> },
         Queued { turn: Turn, service: S, request: Option<Request<Body>> },
-        Admitted { #[pin] answer: F, place: Option<OwnedSemaphorePermit> },
+        Admitted { #[pin] answer: F, place: Option<Place> },
     }
 }
 
@@ -220,7 +279,7 @@ where
 }
 
 /// Keeps the place for as long as the answer's body is on its way.
-fn hold(response: Response<Body>, place: Option<OwnedSemaphorePermit>) -> Response<Body> {
+fn hold(response: Response<Body>, place: Option<Place>) -> Response<Body> {
     match place {
         Some(place) if response.body().as_bytes().is_none() => response.map(|body| counted(body, place)),
         _ => response,
@@ -243,7 +302,12 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: AdmissionLimits = AdmissionLimits { in_flight: 2, queue: 1, wait: Duration::from_secs(1) };
+    const LIMITS: AdmissionLimits =
+        AdmissionLimits { in_flight: 2, per_endpoint: u32::MAX, queue: 1, wait: Duration::from_secs(1) };
+
+    fn gate(limits: AdmissionLimits) -> Gate {
+        Gate::new(limits, Box::new(|| 1))
+    }
 
     fn request() -> Request<Body> {
         Request::new(Body::empty())
@@ -251,7 +315,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_more_waits_for_a_place_and_a_further_one_is_refused() {
-        let gate = Gate::new(LIMITS);
+        let gate = gate(LIMITS);
         let slow = service_fn(|_| async {
             tokio::time::sleep(Duration::from_millis(500)).await;
             Ok(Response::new(Body::empty()))
@@ -271,7 +335,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn waiting_ends_in_time_and_who_goes_away_leaves_the_line() {
-        let gate = Gate::new(LIMITS);
+        let gate = gate(LIMITS);
         let never = service_fn(|_| std::future::pending::<Result<Response<Body>, Error>>());
         let ask = || tokio::spawn(Admission::new(never, gate.clone()).oneshot(request()));
         let _held = [ask(), ask()];
@@ -287,7 +351,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_place_is_taken_until_the_body_has_ended() {
-        let gate = Gate::new(LIMITS);
+        let gate = gate(LIMITS);
         let streaming = service_fn(|_| async {
             let body = http_body_util::Full::new(bytes::Bytes::from_static(b"abc"));
             Ok(Response::new(Body::new(body)))
@@ -296,5 +360,23 @@ mod tests {
         assert_eq!(gate.counts().in_flight, 1);
         drop(response);
         assert_eq!(gate.counts().in_flight, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_replica_adds_its_places() {
+        let replicas = Arc::new(AtomicUsize::new(1));
+        let count = Arc::clone(&replicas);
+        let limits = AdmissionLimits { in_flight: 5, per_endpoint: 2, queue: 10, ..LIMITS };
+        let gate = Gate::new(limits, Box::new(move || count.load(Ordering::SeqCst)));
+        let never = service_fn(|_| std::future::pending::<Result<Response<Body>, Error>>());
+        let _asked: Vec<_> =
+            (0..8).map(|_| tokio::spawn(Admission::new(never, gate.clone()).oneshot(request()))).collect();
+        tokio::task::yield_now().await;
+        for (count, in_flight) in [(1, 2), (2, 4), (3, 5)] {
+            replicas.store(count, Ordering::SeqCst);
+            tokio::time::sleep(2 * LOOK).await;
+            let counts = gate.counts();
+            assert_eq!((counts.in_flight, counts.waiting), (in_flight, 8 - in_flight), "{count} replicas");
+        }
     }
 }

@@ -17,8 +17,9 @@ use super::{
 #[cfg(feature = "dns")]
 use crate::discovery::NameServers;
 use crate::{
-    AdminConfig, Balance, ConnectionStats, EndpointConfig, Error, ErrorKind, Http, OutlierDetection, Probe,
-    ProxyRules, RetryBudget, ServerConfig, StatusPaths, TryTimeout,
+    AccessLog, AdminConfig, Balance, ConnectionStats, EndpointConfig, Error, ErrorKind, Http,
+    OutlierDetection, Probe, ProxyRules, RetryBudget, ServerConfig, StatusPaths, TryTimeout,
+    access_log::LogWriter,
     discovery::{Discover, Dns, Fixed, SystemResolver, follow_from},
     health::Prober,
     policy::PolicyKind,
@@ -47,6 +48,7 @@ pub struct BalancerBuilder {
     looked_up: (Duration, Duration),
     hand_over: Option<PathBuf>,
     admin: Option<AdminConfig>,
+    access_log: Option<AccessLog>,
 }
 
 /// Who is asked for names.
@@ -79,6 +81,7 @@ impl Default for BalancerBuilder {
             looked_up: (Dns::FLOOR, Dns::CEILING),
             hand_over: None,
             admin: None,
+            access_log: None,
         }
     }
 }
@@ -244,6 +247,13 @@ impl BalancerBuilder {
         self
     }
 
+    /// Writes a line for every answer. Off by default.
+    #[must_use]
+    pub fn access_log(mut self, log: AccessLog) -> Self {
+        self.access_log = Some(log);
+        self
+    }
+
     /// Offers an API that changes the replicas while the balancer runs, on a listener of its own. Off by default.
     #[must_use]
     pub fn admin(mut self, config: AdminConfig) -> Self {
@@ -284,11 +294,18 @@ impl BalancerBuilder {
         let mut tasks = JoinSet::new();
         self.discover(&upstreams, &balance, &replicas, &mut tasks).await?;
         tasks.spawn(Prober::new(Arc::clone(balance.set()), self.probe).run());
+        let (mut server, mut admission) = (self.server, self.admission);
+        descriptors::fit(&mut server, &mut admission);
+        let set = Arc::clone(balance.set());
+        let gate = Gate::new(admission, Box::new(move || set.view().ready.len()));
         let admin = match &self.admin {
             Some(config) => Some((listen_for_operators(config, self.hand_over.is_some())?, config.clone())),
             None => None,
         };
-        let server = descriptors::fit(self.server);
+        let log = self.access_log.as_ref().map(LogWriter::open).transpose();
+        let log = log.map_err(|error| {
+            Error::new(ErrorKind::Local, "the access log cannot be opened").because(error)
+        })?;
         Ok(Balancer {
             listener,
             local_addr,
@@ -298,9 +315,10 @@ impl BalancerBuilder {
             proxy: self.proxy,
             server,
             stats: ConnectionStats::new(),
-            gate: Gate::new(self.admission),
+            gate,
             hand_over: successor,
             admin,
+            log,
             tasks,
         })
     }
@@ -365,11 +383,13 @@ impl BalancerBuilder {
     }
 
     fn balance(&self) -> HttpBalance {
+        let http = self.http.clone();
         Balance::builder()
-            .protocol(self.http.clone())
+            .protocol(if self.access_log.is_some() { http.telling_log() } else { http })
             .outlier_detection(self.outliers)
             .retry_budget(self.budget)
             .max_tries(self.max_tries)
+            .most_in_flight(self.admission.per_endpoint)
             .try_timeout(self.try_timeout)
             .slow_start(self.slow_start)
             .recheck(self.probe.recheck())

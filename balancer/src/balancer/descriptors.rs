@@ -2,30 +2,41 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::ServerConfig;
+use crate::{AdmissionLimits, ServerConfig};
 
 /// Descriptors that are kept for other than connections: listeners, name servers, probes, the log. 64.
 const OTHERS: u64 = 64;
 
-/// Returns the configuration with no more connections than there are descriptors for: each may need another one to a
-/// replica. The soft limit is raised as far as the system allows first.
-pub(super) fn fit(mut config: ServerConfig) -> ServerConfig {
-    let Some(limit) = raise() else { return config };
-    let fits = fitting(limit);
-    if config.max_connections > fits {
+/// Connections of clients below which it is said that fewer fit than by default: the users that the replaced system was
+/// to hold.
+const EXPECTED: usize = 10_000;
+
+/// Lowers the limits on clients' connections and on requests under way to what there are descriptors for: every client
+/// has one, and of the whole a quarter is kept for connections to replicas, of which every request under way has
+/// one. The soft limit is raised as far as the system allows first.
+pub(super) fn fit(server: &mut ServerConfig, admission: &mut AdmissionLimits) {
+    let Some(limit) = raise() else { return };
+    let (connections, requests) = fitting(limit);
+    let default = ServerConfig::default().max_connections;
+    if server.max_connections > connections && (server.max_connections != default || connections < EXPECTED) {
         tracing::warn!(
             descriptors = limit,
-            connections = fits,
-            asked_for = config.max_connections,
-            "the limit on open files allows fewer connections at once; more wait until one ends (raise it: ulimit -Hn, LimitNOFILE)"
+            connections,
+            requests,
+            asked_for = server.max_connections,
+            "the limit on open files allows fewer connections at once, further ones wait; raise it (ulimit -Hn, LimitNOFILE)"
         );
-        config.max_connections = fits;
     }
-    config
+    server.max_connections = server.max_connections.min(connections);
+    admission.in_flight = admission.in_flight.min(requests);
 }
 
-fn fitting(limit: u64) -> usize {
-    usize::try_from(limit.saturating_sub(OTHERS) / 2).unwrap_or(usize::MAX).max(1)
+/// Returns how many clients' connections and how many requests under way fit.
+fn fitting(limit: u64) -> (usize, usize) {
+    let upstream = limit / 4;
+    let clients = limit.saturating_sub(upstream + OTHERS);
+    let at_least_one = |count: u64| usize::try_from(count).unwrap_or(usize::MAX).max(1);
+    (at_least_one(clients), at_least_one(upstream))
 }
 
 /// Returns the limit on open files; nothing if there is none.
@@ -46,16 +57,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_connection_has_two_descriptors() {
-        let cases = [(1_024, 480), (64, 1), (0, 1), (65_536, 32_736)];
+    fn three_quarters_are_for_clients_and_a_quarter_for_replicas() {
+        let cases = [(1_024, (704, 256)), (64, (1, 16)), (0, (1, 1)), (20_000, (14_936, 5_000))];
         for (limit, expected) in cases {
             assert_eq!(fitting(limit), expected, "{limit}");
         }
     }
 
     #[test]
-    fn fewer_connections_than_fit_stay_as_they_are() {
-        let config = ServerConfig { max_connections: 10, ..ServerConfig::default() };
-        assert_eq!(fit(config).max_connections, 10);
+    fn fewer_than_fit_stay_as_they_are() {
+        let mut server = ServerConfig { max_connections: 10, ..ServerConfig::default() };
+        let mut admission = AdmissionLimits { in_flight: 5, ..AdmissionLimits::default() };
+        fit(&mut server, &mut admission);
+        assert_eq!((server.max_connections, admission.in_flight), (10, 5));
     }
 }

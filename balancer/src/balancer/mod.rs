@@ -31,6 +31,7 @@ pub use self::{
 use crate::{
     AdminConfig, Balance, ConnectionStats, Error, Http, HttpEndpoint, Proxy, ProxyRules, ServerConfig,
     StatusPaths,
+    access_log::{LogWriter, Logged},
     admin::AdminService,
     discovery::{self, Discover},
     policy::PolicyKind,
@@ -70,6 +71,7 @@ pub struct Balancer {
     gate: Gate,
     hand_over: Option<HandOver>,
     admin: Option<(TcpListener, AdminConfig)>,
+    log: Option<LogWriter>,
     /// Discovery and probes, which end with the balancer.
     tasks: JoinSet<()>,
 }
@@ -93,7 +95,7 @@ impl Balancer {
 
     /// Returns a handle that shows what the balancer is doing.
     pub fn status(&self) -> Status {
-        Status::new(self.balance.clone(), self.stats.clone(), self.gate.clone())
+        Status::new(self.balance.clone(), self.stats.clone(), self.gate.clone(), self.log.clone())
     }
 
     /// Returns a handle that adds, drains and removes replicas.
@@ -123,9 +125,11 @@ impl Balancer {
         }
         let (status, paths) = (self.status(), Arc::new(self.paths));
         let (balance, rules, gate) = (Explained::new(self.balance), self.proxy, self.gate);
-        let front = |peer| {
+        let log = self.log;
+        let front = |peer: SocketAddr| {
             let proxy = Proxy::new(balance.clone(), peer, rules);
-            Front::new(Admission::new(proxy, gate.clone()), Arc::clone(&paths), status.clone())
+            let front = Front::new(Admission::new(proxy, gate.clone()), Arc::clone(&paths), status.clone());
+            Logged::new(front, log.clone(), peer.ip())
         };
         let (notice, grace) = (self.server.drain_notice, self.server.drain_grace);
         let listener = self.listener.as_fd().try_clone_to_owned();

@@ -7,6 +7,7 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use super::{RequestKind, counted::counted};
 use crate::{
     Body, Error, ErrorKind, Fault,
+    access_log::AnsweredBy,
     balance::{FailureKind, InFlight, Load, Outcome, Protocol, Repeat, Route, Verdict},
 };
 
@@ -42,6 +43,7 @@ struct Settings {
     replay_bytes: usize,
     pure: Vec<RequestKind>,
     route_headers: bool,
+    tells_log: bool,
 }
 
 /// What is remembered of a request to judge its answer.
@@ -59,8 +61,12 @@ impl HttpMark {
 
 impl Default for Http {
     fn default() -> Self {
-        let settings =
-            Settings { replay_bytes: DEFAULT_REPLAY_BYTES, pure: Vec::new(), route_headers: false };
+        let settings = Settings {
+            replay_bytes: DEFAULT_REPLAY_BYTES,
+            pure: Vec::new(),
+            route_headers: false,
+            tells_log: false,
+        };
         Self { settings: Arc::new(settings) }
     }
 }
@@ -82,6 +88,11 @@ impl Http {
     #[must_use]
     pub fn with_route_headers(self) -> Self {
         self.with(|settings| settings.route_headers = true)
+    }
+
+    /// Tells the access log who answered.
+    pub(crate) fn telling_log(self) -> Self {
+        self.with(|settings| settings.tells_log = true)
     }
 
     fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
@@ -133,6 +144,10 @@ impl Protocol<Request<Body>, Response<Body>, Error> for Http {
                 response.headers_mut().insert(ENDPOINT, endpoint);
             }
             response.headers_mut().insert(TRIES, HeaderValue::from(route.tries));
+        }
+        if self.settings.tells_log {
+            let by = AnsweredBy { endpoint: route.endpoint.into(), tries: route.tries };
+            response.extensions_mut().insert(by);
         }
         // A body that is whole in memory has ended as far as the endpoint is concerned.
         if response.body().as_bytes().is_some() {

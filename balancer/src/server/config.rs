@@ -28,7 +28,8 @@ pub struct ServerConfig {
     /// lost in a reset (RFC 9112 section 9.6). Default: 2 s.
     pub linger: Duration,
     /// How many connections are served at once; more wait in the listener's backlog. Default: 32,768, three times
-    /// the users that the replaced system was to hold. The limit on open files must allow twice as many.
+    /// the users that the replaced system was to hold. A [`Balancer`](crate::Balancer) lowers it to what the limit on
+    /// open files allows.
     pub max_connections: usize,
     /// When shutting down, how long idle connections are still listened to, their next answer saying
     /// `Connection: close`: a request that was already on its way is answered and not reset. Default: 500 ms.

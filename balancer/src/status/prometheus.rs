@@ -60,6 +60,13 @@ fn totals(text: &mut String, snapshot: &Snapshot) -> fmt::Result {
         "Retries that the budget refused.",
         snapshot.retries_refused,
     )?;
+    single(
+        text,
+        "log_lines_lost_total",
+        "counter",
+        "Lines that the access log could not take.",
+        snapshot.log_lines_lost,
+    )?;
     single(text, "retry_budget", "gauge", "Retries that the budget would allow now.", snapshot.retries_left)
 }
 

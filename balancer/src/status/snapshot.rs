@@ -23,6 +23,8 @@ pub struct Snapshot {
     pub connections: Option<ConnectionCounts>,
     /// The requests of clients; `None` for a balance without a server.
     pub admission: Option<AdmissionCounts>,
+    /// Lines that the access log could not take.
+    pub log_lines_lost: u64,
     /// Whether no endpoint is healthy, so that all of them are used.
     pub panic: bool,
     /// Requests that found no endpoint at all.
@@ -84,6 +86,7 @@ impl Snapshot {
             policy: set.policy.name(),
             connections: None,
             admission: None,
+            log_lines_lost: 0,
             panic: view.panic,
             no_endpoint: set.no_endpoint.load(Ordering::Relaxed),
             retries_refused: set.budget_refusals.load(Ordering::Relaxed),

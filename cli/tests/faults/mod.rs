@@ -1,8 +1,9 @@
 //! Replicas that fail, balancers in front of them and a load that counts what is lost: all of them processes, over
 //! loopback.
 
-pub(crate) mod dns;
 pub(crate) mod load;
+#[path = "../../../balancer/tests/name_server/mod.rs"]
+pub(crate) mod name_server;
 pub(crate) mod proxy;
 pub(crate) mod replica;
 pub(crate) mod scenario;

@@ -4,7 +4,7 @@
 //! again elsewhere, although it is a POST; what takes two seconds is given up.
 
 use std::fmt::Write as _;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -50,7 +50,7 @@ pub(crate) enum Upstream {
     Name {
         server: SocketAddr,
         port: u16,
-        now: Vec<Ipv4Addr>,
+        now: Vec<IpAddr>,
     },
 }
 
@@ -87,7 +87,7 @@ impl Proxy {
     }
 
     /// Tells it about another set of replicas in the way that it offers; ours follows the name server by itself.
-    pub(crate) async fn scale(&mut self, now: &[Ipv4Addr]) {
+    pub(crate) async fn scale(&mut self, now: &[IpAddr]) {
         if let Upstream::Name { now: known, .. } = &mut self.upstream {
             *known = now.to_vec();
         }
@@ -150,6 +150,10 @@ async fn launch(
 fn martello(upstream: &Upstream, folder: &Path, address: SocketAddr, flags: &[String]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_martello"));
     command.args(["balance", "--listen", &address.to_string(), "--probe-path", "/health"]).args(flags);
+    if super::replica::python().is_some() {
+        // FastAPI says nothing of its functions, so we do.
+        command.args(["--assume-pure", "/predict"]);
+    }
     command.arg("--hand-over").arg(folder.join("hand-over"));
     match upstream {
         Upstream::Fixed(list) => {
@@ -266,7 +270,8 @@ fn free_address() -> SocketAddr {
     listener.local_addr().expect("it is bound")
 }
 
-async fn get(at: SocketAddr, path: &str) -> Option<String> {
+/// Asks for a path; returns the body of the answer.
+pub(crate) async fn get(at: SocketAddr, path: &str) -> Option<String> {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let mut stream = TcpStream::connect(at).await.ok()?;
     let request = format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
@@ -187,24 +188,52 @@ async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<Option
 pub(crate) struct Replica {
     pub(crate) address: SocketAddr,
     child: tokio::process::Child,
-    told: tokio::io::Lines<BufReader<tokio::process::ChildStdout>>,
+    /// What it says; `None` where it is uvicorn, which is asked over HTTP.
+    told: Option<tokio::io::Lines<BufReader<tokio::process::ChildStdout>>>,
+}
+
+/// The interpreter with FastAPI and uvicorn that replicas run on, if they are to be of the replaced kind.
+pub(crate) fn python() -> Option<std::ffi::OsString> {
+    std::env::var_os("FAULTS_PYTHON")
 }
 
 impl Replica {
-    /// Starts one: this very program, in another role.
+    /// Starts one: this very program, in another role, or uvicorn.
     pub(crate) async fn start(address: SocketAddr) -> Self {
-        let mut child =
-            tokio::process::Command::new(std::env::current_exe().expect("a program knows where it is"))
-                .args(["--be-a-replica", &address.to_string()])
-                .stdin(std::process::Stdio::piped())
-                .stdout(std::process::Stdio::piped())
-                .kill_on_drop(true)
-                .spawn()
-                .expect("this program can be started again");
+        if let Some(python) = python() {
+            return Self::start_uvicorn(&python, address).await;
+        }
+        let mut child = Command::new(std::env::current_exe().expect("a program knows where it is"))
+            .args(["--be-a-replica", &address.to_string()])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("this program can be started again");
         let mut told = BufReader::new(child.stdout.take().expect("it is piped")).lines();
         let line = told.next_line().await.expect("it is text").unwrap_or_default();
         let address = line.strip_prefix("listening ").and_then(|address| address.parse().ok());
-        Self { address: address.unwrap_or_else(|| panic!("a replica said {line:?}")), child, told }
+        let address = address.unwrap_or_else(|| panic!("a replica said {line:?}"));
+        Self { address, child, told: Some(told) }
+    }
+
+    async fn start_uvicorn(python: &std::ffi::OsStr, mut address: SocketAddr) -> Self {
+        if address.port() == 0 {
+            let free = std::net::TcpListener::bind(address).expect("there is a free port");
+            address = free.local_addr().expect("it is bound");
+        }
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/faults");
+        let child = Command::new(python)
+            .args(["-m", "uvicorn", "uvicorn_app:app", "--app-dir", folder, "--log-level", "critical"])
+            .args(["--host", &address.ip().to_string(), "--port", &address.port().to_string()])
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .kill_on_drop(true)
+            .spawn()
+            .expect("there is a Python");
+        while TcpStream::connect(address).await.is_err() {
+            sleep(Duration::from_millis(20)).await;
+        }
+        Self { address, child, told: None }
     }
 
     /// Sets how it behaves from now on; returns how many requests had reached it.
@@ -218,9 +247,13 @@ impl Replica {
     }
 
     async fn tell(&mut self, command: &str) -> u64 {
+        let Some(told) = &mut self.told else {
+            let count = super::proxy::get(self.address, "/count").await.unwrap_or_default();
+            return count.trim().parse().unwrap_or_default();
+        };
         let input = self.child.stdin.as_mut().expect("it is piped");
         input.write_all(format!("{command}\n").as_bytes()).await.expect("the replica listens");
-        let answer = timeout(Duration::from_secs(20), self.told.next_line()).await;
+        let answer = timeout(Duration::from_secs(20), told.next_line()).await;
         let answer = answer.expect("a replica that runs answers").expect("it is text").unwrap_or_default();
         answer.parse().unwrap_or_else(|_| panic!("a replica said {answer:?}"))
     }

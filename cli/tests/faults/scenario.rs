@@ -1,6 +1,6 @@
 //! The faults: what happens to the replicas, or to the balancer, while requests come.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal::{SIGCONT, SIGSTOP};
 use tokio::time::sleep;
 
-use super::dns::{NameServer, Zone};
 use super::load::{self, Ledger, Load};
+use super::name_server::{NameServer, Zone};
 use super::proxy::{Kind, Proxy, Upstream};
 use super::replica::{Mode, Replica};
 
@@ -76,6 +76,31 @@ impl Fault {
             Self::OutageError => "outage: all answer 500",
             Self::OutageReset => "outage: all reset",
         }
+    }
+
+    /// Whether it needs nothing but processes that start and end, so that it can be tried with any server.
+    pub(crate) fn fits_any_server(self) -> bool {
+        use Fault::{
+            Freeze, FreezeTwo, HandOver, Idle, Kill, KillTwo, NamesFail, None, OutageKilled, Scale, Terminate,
+        };
+        matches!(
+            self,
+            None | Scale
+                | NamesFail
+                | Terminate
+                | Kill
+                | KillTwo
+                | Freeze
+                | FreezeTwo
+                | Idle
+                | HandOver
+                | OutageKilled
+        )
+    }
+
+    /// Whether a replica keeps requests waiting, so that throughput is the question.
+    pub(crate) fn keeps_waiting(self) -> bool {
+        matches!(self, Self::Freeze | Self::FreezeTwo | Self::Silent)
     }
 
     pub(crate) fn is_outage(self) -> bool {
@@ -269,7 +294,7 @@ impl World {
         for replica in &self.replicas[..count] {
             replica.signal(SIGSTOP);
         }
-        sleep(self.pace.step * 2).await;
+        sleep(self.pace.step * 5).await;
         for replica in &self.replicas[..count] {
             replica.signal(SIGCONT);
         }
@@ -277,7 +302,7 @@ impl World {
 
     async fn misbehave(&mut self, mode: Mode) {
         self.replicas[0].behave(mode).await;
-        sleep(self.pace.step * 2).await;
+        sleep(self.pace.step * if mode == Mode::Silent { 5 } else { 2 }).await;
         self.replicas[0].behave(Mode::Sound).await;
     }
 
@@ -319,10 +344,6 @@ impl World {
     }
 }
 
-fn addresses(replicas: &[Replica], count: usize) -> Vec<Ipv4Addr> {
-    let v4 = |replica: &Replica| match replica.address {
-        SocketAddr::V4(address) => *address.ip(),
-        SocketAddr::V6(_) => unreachable!("replicas listen on IPv4"),
-    };
-    replicas.iter().take(count).map(v4).collect()
+fn addresses(replicas: &[Replica], count: usize) -> Vec<IpAddr> {
+    replicas.iter().take(count).map(|replica| replica.address.ip()).collect()
 }
