@@ -158,7 +158,9 @@ async fn what_all_of_them_failed_at_may_have_been_what_they_were_asked() {
 
 #[tokio::test(start_paused = true)]
 async fn one_that_fails_now_and_then_stands_out_from_the_others() {
-    let act = |index| move |number: u64| if index == 0 && number % 2 == 0 { Act::Fail } else { Act::Answer };
+    let act = |index| {
+        move |number: u64| if index == 0 && number.is_multiple_of(2) { Act::Fail } else { Act::Answer }
+    };
     let endpoints = (0..3).map(|index| (index.to_string(), endpoint(index, act(index)).0));
     let balance = Balance::builder().protocol(Plain).build(RoundRobin, endpoints);
     for number in 0..600 {

@@ -12,7 +12,7 @@ use name_server::{NameServer, Service, Zone};
 use tokio::sync::Notify;
 
 fn ip(text: &str) -> IpAddr {
-    text.parse().unwrap()
+    text.parse().expect("an address")
 }
 
 fn source(server: &NameServer, name: &str) -> Dns<NameServers> {

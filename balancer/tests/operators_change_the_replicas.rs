@@ -32,15 +32,15 @@ impl Api {
 
     async fn send(&mut self, request: http::request::Builder, body: Bytes) -> Response<Bytes> {
         let request = request.header("authorization", format!("Bearer {TOKEN}")).body(Full::new(body));
-        self.client.send(request.unwrap()).await.unwrap()
+        self.client.send(request.expect("valid")).await.expect("an answer")
     }
 }
 
 async fn start(token: Option<&str>) -> (Api, SocketAddr, martello_balancer::Status) {
-    let token = token.map(|token| AdminToken::new(token).unwrap());
-    let admin = AdminConfig::new(anywhere(), token).unwrap();
-    let balancer = Balancer::builder().listen("127.0.0.1:0").admin(admin).bind().await.unwrap();
-    let (front, address) = (balancer.local_addr(), balancer.admin_addr().unwrap());
+    let token = token.map(|token| AdminToken::new(token).expect("long enough"));
+    let admin = AdminConfig::new(anywhere(), token).expect("on loopback");
+    let balancer = Balancer::builder().listen("127.0.0.1:0").admin(admin).bind().await.expect("a free port");
+    let (front, address) = (balancer.local_addr(), balancer.admin_addr().expect("it has one"));
     let status = balancer.status();
     tokio::spawn(balancer.serve(std::future::pending()));
     (Api { address, client: Client::new(address) }, front, status)

@@ -72,7 +72,7 @@ impl HandOver {
         };
         let received = timeout(ANSWER, before.async_io(Interest::READABLE, || receive(&before))).await;
         let listener = received.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-        let listener = listener.and_then(|listener| TcpListener::from_std(listener.into()));
+        let listener = listener.and_then(TcpListener::from_std);
         let listener = listener.map_err(|error| failed(path, error))?;
         let address = listener.local_addr().map_err(|error| failed(path, error))?;
         if !is_meant(listen, address).await {
@@ -109,6 +109,7 @@ async fn is_meant(listen: &str, address: SocketAddr) -> bool {
     wanted.any(|wanted| wanted == address || (wanted.port() == 0 && wanted.ip() == address.ip()))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` gives")]
 fn failed(path: &Path, error: io::Error) -> Error {
     let why = format!("{}: {error}", path.display());
     Error::new(ErrorKind::Local, "could not take the port over").because(io::Error::new(error.kind(), why))

@@ -153,6 +153,7 @@ fn left(until: Instant) -> Duration {
     until.saturating_duration_since(Instant::now())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` gives")]
 fn explain(error: NetError) -> io::Error {
     let error = match &error {
         nx if nx.is_nx_domain() => "there is no such name".into(),

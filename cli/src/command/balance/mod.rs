@@ -17,7 +17,7 @@ use martello_balancer::{
 
 use self::limits::{HealthArgs, LimitArgs, RetryArgs, seconds};
 use crate::output;
-use crate::runtime::shutdown_requested;
+use crate::runtime::{shutdown_requested, unless_ended};
 
 /// Balances over replicas, or over any other HTTP servers.
 ///
@@ -123,8 +123,11 @@ struct AdminArgs {
 
 impl Balance {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
-        let shutdown = shutdown_requested()?;
-        let balancer = self.describe()?.bind().await.context("cannot balance")?;
+        let mut shutdown = shutdown_requested()?;
+        let binding = async { self.describe()?.bind().await.context("cannot balance") };
+        let Some(balancer) = unless_ended(&mut shutdown, binding).await? else {
+            return Ok(ExitCode::SUCCESS);
+        };
         let address = balancer.local_addr();
         if let Some(admin) = balancer.admin_addr() {
             output::note(format!("admin API on http://{admin}"));
