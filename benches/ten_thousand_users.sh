@@ -31,7 +31,7 @@ start() { # port command...
 for replica in 1 2; do
     start $((PORT + replica)) "$MARTELLO" serve --listen "127.0.0.1:$((PORT + replica))" --data-dir "$work/data"
 done
-start "$PORT" "$MARTELLO" balance --listen "127.0.0.1:$PORT" \
+start "$PORT" "$MARTELLO" balance --listen "127.0.0.1:$PORT" --route-headers \
     --upstream "127.0.0.1:$((PORT + 1))" --upstream "127.0.0.1:$((PORT + 2))"
 
 code=0

@@ -29,8 +29,10 @@ pub enum ErrorKind {
     UnknownHost,
     /// This machine lacks descriptors, ports or a process that the plan needs.
     TooFewResources,
-    /// A file could not be written.
+    /// A file could not be read or written.
     Io,
+    /// A command that a survey was told to call failed.
+    Command,
 }
 
 impl Error {

@@ -26,6 +26,8 @@ pub enum FailureKind {
     Status(u16),
     /// An answer whose body lacks what the check asks for.
     BodyCheck,
+    /// An answer with a head above [`Limits::max_response_head`](crate::Limits::max_response_head).
+    HeadTooLarge,
     /// An answer with a body above [`Limits::max_response_body`](crate::Limits::max_response_body).
     BodyTooLarge,
     /// Bytes that are no HTTP/1.1 answer.
@@ -62,6 +64,9 @@ impl FailureKind {
     pub(crate) fn of_exchange(error: &hyper::Error) -> Self {
         if let Some(cause) = io_cause(error) {
             return Self::of_io(cause);
+        }
+        if error.is_parse_too_large() {
+            return Self::HeadTooLarge;
         }
         if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
             return Self::Closed;
@@ -114,6 +119,7 @@ impl fmt::Display for FailureKind {
             Self::ResponseTimeout => "response timed out",
             Self::Status(code) => return write!(f, "status {code}"),
             Self::BodyCheck => "body check failed",
+            Self::HeadTooLarge => "head too large",
             Self::BodyTooLarge => "body too large",
             Self::InvalidResponse => "not an HTTP/1.1 answer",
             Self::Unanswered => "unanswered at the end",
@@ -124,7 +130,7 @@ impl fmt::Display for FailureKind {
 
 /// Every kind but those with a status.
 #[cfg(feature = "histogram-log")]
-const WITHOUT_STATUS: [FailureKind; 11] = [
+const WITHOUT_STATUS: [FailureKind; 12] = [
     FailureKind::ConnectRefused,
     FailureKind::ConnectTimeout,
     FailureKind::ConnectFailed,
@@ -132,6 +138,7 @@ const WITHOUT_STATUS: [FailureKind; 11] = [
     FailureKind::Closed,
     FailureKind::ResponseTimeout,
     FailureKind::BodyCheck,
+    FailureKind::HeadTooLarge,
     FailureKind::BodyTooLarge,
     FailureKind::InvalidResponse,
     FailureKind::Unanswered,

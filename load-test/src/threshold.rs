@@ -59,6 +59,12 @@ impl Threshold {
         Self { measure: Measure::ErrorCount, comparison: Comparison::Above, limit: 0.0 }
     }
 
+    /// The latency that a high percentile must stay below, in seconds: the line of a picture.
+    pub(crate) fn latency_limit(&self) -> Option<f64> {
+        let is_above = matches!(self.comparison, Comparison::Above | Comparison::AtLeast);
+        (is_above && self.measure == Measure::Percentile(99.0)).then_some(self.limit)
+    }
+
     /// Says what was measured if the condition holds, that is, if the test fails by it.
     pub(crate) fn broken_by(&self, statistics: &Statistics, lasted: Duration) -> Option<String> {
         let measured = self.measure.of(statistics, lasted);

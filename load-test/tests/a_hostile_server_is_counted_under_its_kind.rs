@@ -81,7 +81,7 @@ async fn bytes_that_are_no_answer() {
     let bad_chunk = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n".to_vec();
     check(Reply::Last { bytes: bad_chunk }, FailureKind::InvalidResponse).await;
     let long_head = format!("x-padding: {}\r\n", "x".repeat(100_000));
-    check(Reply::Last { bytes: response("200 OK", &long_head, "prediction") }, FailureKind::InvalidResponse)
+    check(Reply::Last { bytes: response("200 OK", &long_head, "prediction") }, FailureKind::HeadTooLarge)
         .await;
 }
 

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use martello_load_test::{Plan, Report, RequestTemplate, ThinkTime};
+use martello_load_test::{Arrivals, Plan, Report, RequestTemplate, ThinkTime};
 use server::{Reply, Server, response};
 
 mod server;
@@ -54,4 +54,21 @@ async fn templates_are_sent_by_weight_and_counted_apart() {
     assert_eq!(often.requests() + rare.requests(), server.seen.requests());
     let share = rare.requests() as f64 / report.requests() as f64;
     assert!(report.requests() > 500 && (0.05..0.15).contains(&share), "{share}\n{report}");
+}
+
+#[tokio::test]
+async fn several_targets_get_the_same_load_whether_users_or_the_clock_ask() {
+    let servers = [Server::start(|_| Reply::ok("{}")).await, Server::start(|_| Reply::ok("{}")).await];
+    let plan = || {
+        let plan = Plan::builder(&servers[0].url).and_target(&servers[1].url);
+        plan.run_time(Duration::from_secs(1)).think_time(ThinkTime::constant(0.02))
+    };
+    let closed = plan().users(10).spawn_rate(1_000.0).build().unwrap().run(|_| ()).await.unwrap();
+    assert_eq!(closed.failures(), 0, "{closed}");
+    let [one, two] = [0, 1].map(|place: usize| servers[place].seen.requests());
+    assert!(one.min(two) * 10 > closed.requests() * 3, "{one} and {two}");
+    let open = plan().arrivals(Arrivals::constant(100.0)).build().unwrap().run(|_| ()).await.unwrap();
+    let [first, second] =
+        [(0, one), (1, two)].map(|(place, before): (usize, u64)| servers[place].seen.requests() - before);
+    assert_eq!((first, second, open.requests()), (50, 50, 100), "{open}");
 }

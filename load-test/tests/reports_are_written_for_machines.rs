@@ -89,6 +89,70 @@ async fn json_says_what_the_report_says() {
     assert!(json["total"]["latency"]["p99_ms"].as_f64().unwrap() > 0.0);
 }
 
+/// The published schema, and the same without room for fields that it does not name.
+fn schemas() -> [serde_json::Value; 2] {
+    let text = include_str!("../schema/report-1.json");
+    let schema: serde_json::Value = serde_json::from_str(text).unwrap();
+    let mut strict = schema.clone();
+    forbid_others(&mut strict);
+    [schema, strict]
+}
+
+fn forbid_others(schema: &mut serde_json::Value) {
+    match schema {
+        serde_json::Value::Object(fields) => {
+            if fields.contains_key("properties") {
+                fields.insert("additionalProperties".to_owned(), false.into());
+            }
+            fields.values_mut().for_each(forbid_others);
+        }
+        serde_json::Value::Array(items) => items.iter_mut().for_each(forbid_others),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn json_keeps_to_the_published_schema_and_the_schema_names_every_field() {
+    let report = serde_json::to_value(report().await).unwrap();
+    for schema in schemas() {
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let mistakes: Vec<String> = validator
+            .iter_errors(&report)
+            .map(|error| format!("{error} at {}", error.instance_path()))
+            .collect();
+        assert!(mistakes.is_empty(), "{mistakes:?}");
+    }
+    let [schema, _] = schemas();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    for field in ["verdict", "total", "history"] {
+        let mut broken = report.clone();
+        broken[field] = serde_json::json!("?");
+        assert!(!validator.is_valid(&broken), "{field} may be anything");
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_with_the_path() {
+    let report = report().await;
+    let full = std::path::Path::new("/dev/full");
+    if !full.exists() {
+        eprintln!("skipped: there is no /dev/full here");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let prefix = folder.path().join("run");
+    for suffix in ["_stats.csv", "_stats_history.csv", "_failures.csv", "_exceptions.csv"] {
+        std::os::unix::fs::symlink(full, folder.path().join(format!("run{suffix}"))).unwrap();
+    }
+    let results = [report.write_csv(&prefix).map(drop), report.write_json(full), report.write_html(full)];
+    for result in results {
+        let error = result.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Io);
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(cause.contains("No space left"), "{error}: {cause}");
+    }
+}
+
 #[tokio::test]
 async fn a_process_that_cannot_be_watched_is_an_error_before_the_run() {
     let plan = Plan::builder("http://127.0.0.1:1").watch_process(u32::MAX).build().unwrap();

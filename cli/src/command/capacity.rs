@@ -5,9 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
 use clap::Args;
-use martello_load_test::capacity::{Findings, Survey};
+use martello_load_test::capacity::{Baseline, Findings, Hook, Place, Scale, Survey};
 use martello_load_test::{PlanBuilder, Threshold};
 
 use super::load::{RequestArguments, usage};
@@ -42,21 +41,75 @@ pub(crate) struct Capacity {
     #[arg(long, env = "MARTELLO_LOAD_FAIL_IF", value_name = "CONDITION", value_delimiter = ';', default_values = ["p99>100ms", "errors>0"])]
     fail_if: Vec<Threshold>,
     /// Folder of the control group in which the server runs: searches the least processor limit by setting it.
-    #[arg(long, env = "MARTELLO_CAPACITY_CGROUP", value_name = "FOLDER")]
+    #[arg(
+        long,
+        env = "MARTELLO_CAPACITY_CGROUP",
+        value_name = "FOLDER",
+        help_heading = "Limits of the server"
+    )]
     cgroup: Option<PathBuf>,
+    /// Folder of the control group for memory (version 2: the same one): searches the least memory limit.
+    #[arg(
+        long,
+        env = "MARTELLO_CAPACITY_MEMORY_CGROUP",
+        value_name = "FOLDER",
+        requires = "restart",
+        help_heading = "Limits of the server"
+    )]
+    memory_cgroup: Option<PathBuf>,
+    /// Command of the shell that starts the server anew in that group; called before each probe of memory.
+    #[arg(
+        long,
+        env = "MARTELLO_CAPACITY_RESTART",
+        value_name = "COMMAND",
+        help_heading = "Limits of the server"
+    )]
+    restart: Option<String>,
+    /// Docker container that serves, instead: its processor and memory limits are searched by `docker update`.
+    #[arg(long, env = "MARTELLO_CAPACITY_CONTAINER", value_name = "NAME", conflicts_with_all = ["cgroup", "memory_cgroup", "restart"], help_heading = "Limits of the server")]
+    container: Option<String>,
     /// The same service with so many replicas, at another address: 2=http://127.0.0.1:8002. Four or more give a law.
-    #[arg(long, env = "MARTELLO_CAPACITY_REPLICAS", value_delimiter = ',', value_name = "REPLICAS=URL", value_parser = replicas)]
+    #[arg(long, env = "MARTELLO_CAPACITY_REPLICAS", value_delimiter = ',', value_name = "REPLICAS=URL", value_parser = replicas, help_heading = "Replicas")]
     replicas: Vec<(u32, String)>,
+    /// Command of the shell that brings the service to MARTELLO_REPLICAS replicas of MARTELLO_CPUS cores each.
+    #[arg(long, env = "MARTELLO_CAPACITY_SCALE", value_name = "COMMAND", help_heading = "Replicas")]
+    scale: Option<String>,
+    /// Numbers of replicas that --scale is called for, twice: sharing --scale-cores, and with a part of them each.
+    #[arg(
+        long,
+        env = "MARTELLO_CAPACITY_SCALE_REPLICAS",
+        value_name = "NUMBERS",
+        value_delimiter = ',',
+        default_value = "1,2,3,4",
+        help_heading = "Replicas"
+    )]
+    scale_replicas: Vec<u32>,
+    /// Cores that all replicas together get.
+    #[arg(
+        long,
+        env = "MARTELLO_CAPACITY_SCALE_CORES",
+        value_name = "CORES",
+        default_value_t = 1.0,
+        help_heading = "Replicas"
+    )]
+    scale_cores: f64,
     /// Write the findings as JSON.
-    #[arg(long, env = "MARTELLO_CAPACITY_JSON", value_name = "FILE")]
+    #[arg(long, env = "MARTELLO_CAPACITY_JSON", value_name = "FILE", help_heading = "Files")]
     json: Option<PathBuf>,
+    /// Write the findings as one HTML page: sentences, pictures, every probe.
+    #[arg(long, env = "MARTELLO_CAPACITY_HTML", value_name = "FILE", help_heading = "Files")]
+    html: Option<PathBuf>,
+    /// Say what has changed since these findings (--json of an earlier run).
+    #[arg(long, env = "MARTELLO_CAPACITY_BASELINE", value_name = "FILE", help_heading = "Files")]
+    baseline: Option<PathBuf>,
 }
 
 impl Capacity {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
-        let survey = match self.survey() {
-            Ok(survey) => survey,
-            Err(error) => return Ok(usage(error)),
+        let baseline = self.baseline.as_ref().map(Baseline::read).transpose();
+        let (survey, baseline) = match self.survey().and_then(|survey| Ok((survey, baseline?))) {
+            Err(error) if error.is_usage() => return Ok(usage(error)),
+            both => both?,
         };
         let findings = tokio::select! {
             findings = survey.run(|level| output::note(level)) => findings,
@@ -67,9 +120,15 @@ impl Capacity {
             findings => findings?,
         };
         output::line(&findings.to_string())?;
+        if let Some(baseline) = baseline {
+            output::line("\nSince the baseline:")?;
+            findings.changes_since(&baseline).iter().try_for_each(|change| output::line(change))?;
+        }
         if let Some(file) = &self.json {
-            let text = serde_json::to_string_pretty(&findings).context("the findings do not fit JSON")?;
-            std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
+            findings.write_json(file)?;
+        }
+        if let Some(file) = &self.html {
+            findings.write_html(file)?;
         }
         Ok(exit_code(&findings))
     }
@@ -79,8 +138,15 @@ impl Capacity {
         let plan = self.fail_if.iter().copied().fold(plan, PlanBuilder::fail_if);
         let hold = Duration::from_secs(self.hold);
         let mut survey = Survey::new(plan, self.users).step(self.step).hold(hold).repeats(self.repeats);
-        if let Some(folder) = &self.cgroup {
-            survey = survey.control_group(folder);
+        survey = survey.place(Place {
+            cpu_group: self.cgroup.clone(),
+            memory_group: self.memory_cgroup.clone(),
+            restart: self.restart.as_deref().map(Hook::shell),
+            container: self.container.clone(),
+        });
+        if let Some(command) = &self.scale {
+            let scale = Scale::new(Hook::shell(command), &self.scale_replicas[..], self.scale_cores)?;
+            survey = survey.scale(scale);
         }
         Ok(self.replicas.iter().fold(survey, |survey, (count, url)| survey.replicas(*count, url)))
     }

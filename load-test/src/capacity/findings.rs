@@ -1,18 +1,22 @@
 //! What a survey found out.
 
-use serde::{Serialize, Serializer};
+use std::path::Path;
 
-use crate::capacity::{Level, Outcome, Scalability, knee};
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::capacity::{Level, Outcome, Sweep, knee};
+use crate::error::Result;
+use crate::report::file::{write_file, write_json};
 
 /// Name and version of the JSON form; the number rises when a field changes its meaning or goes away.
-const SCHEMA: &str = "martello-load-test/capacity/1";
+pub(super) const SCHEMA: &str = "martello-load-test/capacity/2";
 
 /// What is given beyond the need: with 25 % less than it needs, a server under a quota went from a p99 of
 /// 0.8 ms to one of 77 ms, so a limit must keep its distance from that edge.
 const HEADROOM: f64 = 1.3;
 
 /// What a survey found out; its `Display` is a table and sentences, its serde form is for machines (field
-/// `schema`: `martello-load-test/capacity/1`).
+/// `schema`: `martello-load-test/capacity/2`).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Findings {
@@ -20,6 +24,10 @@ pub struct Findings {
     pub host: String,
     /// The users that were asked for.
     pub target_users: usize,
+    /// What breaks a probe.
+    pub thresholds: Vec<String>,
+    /// The p99 that breaks it, in seconds, if one of them is about that.
+    pub p99_limit_seconds: Option<f64>,
     /// Mean think time Z, in seconds.
     pub think_time_seconds: f64,
     /// The probe at low load, which gives the latency at rest R₀.
@@ -32,14 +40,22 @@ pub struct Findings {
     pub held_users: Option<usize>,
     /// Whether the search ended where the probes could not tell, so that more users might hold.
     pub cut_short: bool,
+    /// The open-loop probes at the rate that these users offered, and at 1.2 times that rate.
+    pub confirmations: Vec<Level>,
     /// Every probe of the search over processor limits, in its order.
     pub limits: Vec<Level>,
     /// The least processor limit that held each time with [`held_users`](Self::held_users), in cores.
     pub least_cores: Option<f64>,
     /// Whether the search over limits ended where the probes could not tell.
     pub limit_cut_short: bool,
-    /// What replicas change, if a sweep over them was made.
-    pub scalability: Option<Scalability>,
+    /// Every probe of the search over memory limits, in its order.
+    pub memory_limits: Vec<Level>,
+    /// The least memory limit that held each time with [`held_users`](Self::held_users), in bytes.
+    pub least_memory_bytes: Option<u64>,
+    /// Whether that search ended where the probes could not tell.
+    pub memory_cut_short: bool,
+    /// What replicas change, if they were swept over.
+    pub sweeps: Vec<Sweep>,
 }
 
 /// What a probe at low load lets expect of high load.
@@ -55,7 +71,7 @@ pub struct Prediction {
 }
 
 /// What to allow a server, with some distance from the edge.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Resources {
     /// Processors.
@@ -87,6 +103,8 @@ impl Findings {
     }
 
     /// Returns what to allow the server: 30 % more than it needed; `None` if that was not measured.
+    ///
+    /// What it needed is the least limit that held where one was searched, else what it used.
     #[must_use]
     #[expect(
         clippy::cast_precision_loss,
@@ -97,19 +115,38 @@ impl Findings {
     pub fn resources(&self) -> Option<Resources> {
         let level = self.held_level()?;
         let cores = self.least_cores.or_else(|| level.cores())?;
-        let mib = level.memory_bytes? as f64 * HEADROOM / f64::from(1 << 20);
+        let memory = self.least_memory_bytes.or(level.memory_bytes)?;
+        let mib = memory as f64 * HEADROOM / f64::from(1 << 20);
         let cpus = ((cores * HEADROOM * 20.0).ceil() / 20.0).max(0.05);
         Some(Resources { cpus, memory_mib: mib.ceil() as u64 })
+    }
+
+    /// Writes the findings as JSON.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) with the path if the file cannot be written.
+    pub fn write_json(&self, path: impl AsRef<Path>) -> Result<()> {
+        write_json(path.as_ref(), self)
+    }
+
+    /// Writes [`to_html`](Self::to_html) to a file.
+    ///
+    /// # Errors
+    /// As [`write_json`](Self::write_json).
+    pub fn write_html(&self, path: impl AsRef<Path>) -> Result<()> {
+        write_file(path.as_ref(), self.to_html().as_bytes())
     }
 }
 
 impl Serialize for Findings {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         struct Form<'a> {
             schema: &'static str,
             host: &'a str,
             target_users: usize,
+            thresholds: &'a [String],
+            p99_limit_seconds: Option<f64>,
             think_time_seconds: f64,
             at_rest: &'a Level,
             prediction: Option<Prediction>,
@@ -121,7 +158,11 @@ impl Serialize for Findings {
             limits: &'a [Level],
             least_cores: Option<f64>,
             limit_cut_short: bool,
-            scalability: Option<&'a Scalability>,
+            confirmations: &'a [Level],
+            memory_limits: &'a [Level],
+            least_memory_bytes: Option<u64>,
+            memory_cut_short: bool,
+            sweeps: &'a [Sweep],
             resources: Option<Resources>,
             sentences: Vec<String>,
         }
@@ -129,6 +170,8 @@ impl Serialize for Findings {
             schema: SCHEMA,
             host: &self.host,
             target_users: self.target_users,
+            thresholds: &self.thresholds,
+            p99_limit_seconds: self.p99_limit_seconds,
             think_time_seconds: self.think_time_seconds,
             at_rest: &self.at_rest,
             prediction: self.prediction,
@@ -140,7 +183,11 @@ impl Serialize for Findings {
             limits: &self.limits,
             least_cores: self.least_cores,
             limit_cut_short: self.limit_cut_short,
-            scalability: self.scalability.as_ref(),
+            confirmations: &self.confirmations,
+            memory_limits: &self.memory_limits,
+            least_memory_bytes: self.least_memory_bytes,
+            memory_cut_short: self.memory_cut_short,
+            sweeps: &self.sweeps,
             resources: self.resources(),
             sentences: self.sentences(),
         }

@@ -79,10 +79,22 @@ impl CpuQuota {
     /// # Errors
     /// [`ErrorKind::Io`] if the count cannot be read.
     pub fn throttled_periods(&self) -> Result<u64> {
+        self.count("nr_throttled")
+    }
+
+    /// Returns how many periods there were so far in which the group did anything (`nr_periods`).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] if the count cannot be read.
+    pub fn periods(&self) -> Result<u64> {
+        self.count("nr_periods")
+    }
+
+    fn count(&self, name: &str) -> Result<u64> {
         let text = read(&self.folder.join("cpu.stat"))?;
-        let count = text.lines().find_map(|line| line.strip_prefix("nr_throttled "));
+        let count = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         count.and_then(|count| count.trim().parse().ok()).ok_or_else(|| {
-            Error::new(ErrorKind::Io, format!("{}/cpu.stat has no nr_throttled", self.folder.display()))
+            Error::new(ErrorKind::Io, format!("{}/cpu.stat has no {name}", self.folder.display()))
         })
     }
 
@@ -103,7 +115,7 @@ impl Drop for CpuQuota {
     }
 }
 
-fn read(path: &Path) -> Result<String> {
+pub(super) fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).map_err(|error| {
         Error::new(ErrorKind::Io, format!("{} cannot be read", path.display())).caused_by(error)
     })

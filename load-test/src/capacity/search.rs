@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 const SECOND_CHANCES: usize = 2;
 
 /// What one probe found out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// The rung holds.

@@ -1,23 +1,21 @@
-//! The course of a survey: probe, predict, search, limit, sweep.
+//! The course of a survey: probe, predict, search, limit, confirm, sweep.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::capacity::{
-    Approach, CpuQuota, Findings, Ladder, Level, Outcome, Prediction, Scalability, highest_held, knee,
-};
-use crate::error::{Error, Result};
+use crate::arrivals::Arrivals;
+use crate::capacity::room::{Place, Room};
+use crate::capacity::sweep::Scale;
+use crate::capacity::{Approach, Findings, Ladder, Level, Outcome, Prediction, highest_held, knee};
+use crate::error::{Error, ErrorKind, Result};
 use crate::plan::{PlanBuilder, Step};
 use crate::report::StepReport;
 use crate::think_time::ThinkTime;
+use crate::threshold::Threshold;
 
 /// Users of the probe at low load: enough requests that what a server does without any weighs little, far below
 /// what servers break at.
 const PROBE_USERS: usize = 200;
-
-/// Users of each measurement of a sweep, who do not think: each replica of a small machine is busy with them.
-const SWEEP_USERS: usize = 64;
 
 /// How many mean think times pass before a probe counts.
 const SETTLE_THINK_TIMES: f64 = 2.0;
@@ -25,11 +23,14 @@ const SETTLE_THINK_TIMES: f64 = 2.0;
 /// The place of the step that counts, behind the one in which users start and settle.
 const COUNTED_STEP: usize = 1;
 
-/// The distance between processor limits that are tried, in cores.
-const LIMIT_STEP: f64 = 0.05;
+/// How long a server that was started may take until it answers: an old replica with MLflow takes seven seconds.
+const START_PATIENCE: Duration = Duration::from_secs(60);
 
-/// The first limit that is tried is this much above what the server took without one.
-const LIMIT_ROOM: f64 = 2.0;
+/// How long a glance at a server that starts takes.
+const GLANCE: Duration = Duration::from_millis(200);
+
+/// Multiples of the offered rate at which an open loop confirms what the closed one found.
+const CONFIRMED_AT: [f64; 2] = [1.0, 1.2];
 
 /// Finds out how many users a server holds and what it needs for them; made from the plan that each probe runs.
 ///
@@ -38,21 +39,22 @@ const LIMIT_ROOM: f64 = 2.0;
 #[derive(Clone, Debug)]
 #[must_use = "a survey does nothing until `run` is called"]
 pub struct Survey {
-    plan: PlanBuilder,
+    pub(super) plan: PlanBuilder,
     target: usize,
     step: usize,
     hold: Duration,
-    repeats: NonZeroUsize,
-    control_group: Option<PathBuf>,
-    sweep: Vec<(u32, String)>,
+    pub(super) repeats: NonZeroUsize,
+    place: Place,
+    pub(super) given: Vec<(u32, String)>,
+    pub(super) scale: Option<Scale>,
 }
 
 impl Survey {
     /// Asks whether `target` users hold, in steps of 500 held for 10 s each, and trusts what held three times.
     pub fn new(plan: PlanBuilder, target: usize) -> Self {
         let repeats = NonZeroUsize::MIN.saturating_add(2);
-        let (control_group, sweep) = (None, Vec::new());
-        Self { plan, target, step: 500, hold: Duration::from_secs(10), repeats, control_group, sweep }
+        let (place, given, scale) = (Place::default(), Vec::new(), None);
+        Self { plan, target, step: 500, hold: Duration::from_secs(10), repeats, place, given, scale }
     }
 
     /// Sets the distance between numbers of users that are tried (default 500).
@@ -73,17 +75,24 @@ impl Survey {
         self
     }
 
-    /// Searches the least processor limit too, by setting the [`CpuQuota`] of this control group, in which the
-    /// server runs.
-    pub fn control_group(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.control_group = Some(folder.into());
+    /// Searches the least processor and memory limits too, where the server's place lets them be set.
+    ///
+    /// The processes that are found there are watched beside those that the plan names.
+    pub fn place(mut self, place: Place) -> Self {
+        self.place = place;
         self
     }
 
     /// Measures the same service with this number of replicas, which runs at `url`, without think time; four of
     /// them give a law of [`Scalability`].
     pub fn replicas(mut self, replicas: u32, url: impl Into<String>) -> Self {
-        self.sweep.push((replicas, url.into()));
+        self.given.push((replicas, url.into()));
+        self
+    }
+
+    /// Measures different numbers of replicas twice: with the same processor time in all, and with the same for each.
+    pub fn scale(mut self, scale: Scale) -> Self {
+        self.scale = Some(scale);
         self
     }
 
@@ -91,22 +100,27 @@ impl Survey {
     ///
     /// # Errors
     /// Those of [`Plan::run`](crate::Plan::run); [`ErrorKind::InvalidPlan`](crate::ErrorKind::InvalidPlan) if a
-    /// step is 0 or above the target; those of [`CpuQuota`] and [`Scalability::fit`].
+    /// step is 0 or above the target; those of [`CpuQuota`](crate::capacity::CpuQuota),
+    /// [`MemoryLimit`](crate::capacity::MemoryLimit) and [`Hook`](crate::capacity::Hook).
     pub async fn run(&self, mut on_level: impl FnMut(&Level)) -> Result<Findings> {
         if self.step == 0 || self.step > self.target {
             let (step, target) = (self.step, self.target);
             return Err(Error::plan(format!("steps of {step} users do not lead to {target}")));
         }
-        let at_rest = self.measure(PROBE_USERS.min(self.target)).await?;
+        let room = Room::open(&self.place).await?;
+        let at_rest = self.measure(&room, PROBE_USERS.min(self.target)).await?;
         on_level(&at_rest);
-        let mut findings = self.begin(at_rest);
-        self.search_users(&mut findings, &mut on_level).await?;
-        self.search_limit(&mut findings, &mut on_level).await?;
-        findings.scalability = self.sweep(&mut on_level).await?;
+        let mut findings = self.begin(at_rest)?;
+        self.search_users(&room, &mut findings, &mut on_level).await?;
+        self.confirm(&room, &mut findings, &mut on_level).await?;
+        self.search_cores(&room, &mut findings, &mut on_level).await?;
+        self.search_memory(&room, &mut findings, &mut on_level).await?;
+        drop(room);
+        findings.sweeps = self.sweep(&mut on_level).await?;
         Ok(findings)
     }
 
-    fn begin(&self, at_rest: Level) -> Findings {
+    fn begin(&self, at_rest: Level) -> Result<Findings> {
         let think_time = self.plan.mean_think_time().as_secs_f64();
         #[expect(clippy::cast_precision_loss, reason = "users are fewer than 2^53")]
         let offered = self.target as f64 / (think_time + at_rest.mean_seconds).max(f64::MIN_POSITIVE);
@@ -118,8 +132,11 @@ impl Survey {
             cores: offered * each,
             knee_users: knee(processors / each, think_time, at_rest.mean_seconds),
         });
-        Findings {
+        let thresholds = self.plan.clone().build()?.thresholds().to_vec();
+        Ok(Findings {
             host: self.plan.url(),
+            p99_limit_seconds: thresholds.iter().filter_map(Threshold::latency_limit).reduce(f64::min),
+            thresholds: thresholds.iter().map(ToString::to_string).collect(),
             target_users: self.target,
             think_time_seconds: think_time,
             at_rest,
@@ -127,14 +144,23 @@ impl Survey {
             levels: Vec::new(),
             held_users: None,
             cut_short: false,
+            confirmations: Vec::new(),
             limits: Vec::new(),
             least_cores: None,
             limit_cut_short: false,
-            scalability: None,
-        }
+            memory_limits: Vec::new(),
+            least_memory_bytes: None,
+            memory_cut_short: false,
+            sweeps: Vec::new(),
+        })
     }
 
-    async fn search_users(&self, findings: &mut Findings, on_level: &mut impl FnMut(&Level)) -> Result<()> {
+    async fn search_users(
+        &self,
+        room: &Room,
+        findings: &mut Findings,
+        on_level: &mut impl FnMut(&Level),
+    ) -> Result<()> {
         let rungs = self.target.div_ceil(self.step);
         let users = |rung: usize| ((rung + 1) * self.step).min(self.target);
         #[expect(
@@ -152,7 +178,7 @@ impl Survey {
             approach: Approach::Climb,
         };
         let found = highest_held(ladder, async |rung| {
-            let level = self.measure(users(rung)).await?;
+            let level = self.measure(room, users(rung)).await?;
             on_level(&level);
             let outcome = level.outcome;
             findings.levels.push(level);
@@ -164,53 +190,59 @@ impl Survey {
         Ok(())
     }
 
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "processors are few"
-    )]
-    async fn search_limit(&self, findings: &mut Findings, on_level: &mut impl FnMut(&Level)) -> Result<()> {
-        let (Some(folder), Some(users)) = (&self.control_group, findings.held_users) else { return Ok(()) };
-        let quota = CpuQuota::open(folder)?;
-        let needed = findings.held_level().and_then(Level::cores).unwrap_or(1.0);
-        let rungs = (needed * LIMIT_ROOM / LIMIT_STEP).ceil().max(1.0) as usize;
-        // The higher the rung, the fewer cores.
-        let cores = |rung: usize| (rungs - rung) as f64 * LIMIT_STEP;
-        let ladder = Ladder { rungs, start: rungs / 2, repeats: self.repeats, approach: Approach::Bisect };
-        let found = highest_held(ladder, async |rung| {
-            quota.limit(cores(rung))?;
-            let before = quota.throttled_periods()?;
-            let mut level = self.measure(users).await?;
-            level.limit_cores = Some(cores(rung));
-            level.throttled_periods = Some(quota.throttled_periods()?.saturating_sub(before));
+    /// An open loop offers what the users offered, and a fifth more: strangers do not wait for a server that is slow.
+    async fn confirm(
+        &self,
+        room: &Room,
+        findings: &mut Findings,
+        on_level: &mut impl FnMut(&Level),
+    ) -> Result<()> {
+        let Some(offered) = findings.held_level().map(|level| level.requests_per_second) else {
+            return Ok(());
+        };
+        for rate in CONFIRMED_AT.map(|multiple| multiple * offered) {
+            let plan = self.watching(room)?.arrivals(Arrivals::poisson(rate)).run_time(self.hold).build()?;
+            let report = plan.run(|_| ()).await?;
+            let mut level = Level::of(0, &report);
+            level.arrivals_per_second = Some(rate);
             on_level(&level);
-            let outcome = level.outcome;
-            findings.limits.push(level);
-            Ok::<_, Error>(outcome)
-        })
-        .await?;
-        findings.least_cores = found.rung.map(cores);
-        findings.limit_cut_short = found.is_cut_short();
+            findings.confirmations.push(level);
+        }
         Ok(())
     }
 
-    async fn sweep(&self, on_level: &mut impl FnMut(&Level)) -> Result<Option<Scalability>> {
-        let mut points = Vec::new();
-        for (replicas, url) in &self.sweep {
-            let plan = self.plan.clone().aimed_at(url).think_time(ThinkTime::constant(0.0));
-            let level = self.measure_with(plan, SWEEP_USERS).await?;
-            on_level(&level);
-            points.push((*replicas, level.requests_per_second));
+    /// The plan, with the processes that live in the room now.
+    fn watching(&self, room: &Room) -> Result<PlanBuilder> {
+        let processes = room.processes()?;
+        Ok(processes.into_iter().fold(self.plan.clone(), PlanBuilder::watch_process))
+    }
+
+    /// Resolves when a request is answered as it should be.
+    pub(super) async fn wait_until_it_answers(&self) -> Result<()> {
+        let begun = Instant::now();
+        let step = Step::new(1, 1.0).lasting(GLANCE);
+        let plan =
+            self.plan.clone().unwatched().think_time(ThinkTime::constant(1.0)).steps([step]).build()?;
+        loop {
+            let report = plan.run(|_| ()).await?;
+            if report.requests() > report.failures() {
+                return Ok(());
+            }
+            if begun.elapsed() > START_PATIENCE {
+                let url = self.plan.url();
+                let message =
+                    format!("{url} does not answer {} s after it was started", START_PATIENCE.as_secs());
+                return Err(Error::new(ErrorKind::Command, message));
+            }
+            tokio::time::sleep(GLANCE).await;
         }
-        if points.is_empty() { Ok(None) } else { Scalability::fit(&points).map(Some) }
     }
 
-    async fn measure(&self, users: usize) -> Result<Level> {
-        self.measure_with(self.plan.clone(), users).await
+    pub(super) async fn measure(&self, room: &Room, users: usize) -> Result<Level> {
+        self.measure_with(self.watching(room)?, users).await
     }
 
-    async fn measure_with(&self, plan: PlanBuilder, users: usize) -> Result<Level> {
+    pub(super) async fn measure_with(&self, plan: PlanBuilder, users: usize) -> Result<Level> {
         #[expect(clippy::cast_precision_loss, reason = "users are fewer than 2^53")]
         let start = Duration::from_secs_f64(users as f64 / plan.users_per_second().max(1.0));
         // Users who started together think together: only after a while do they ask at all times equally.
@@ -223,14 +255,14 @@ impl Survey {
 }
 
 impl crate::Report {
-    /// The step of a probe that counts.
+    /// The step of a probe that counts; an open loop has one alone.
     pub(super) fn counted_step(&self) -> Option<&StepReport> {
-        self.steps().get(COUNTED_STEP)
+        self.steps().get(if self.is_open_loop() { 0 } else { COUNTED_STEP })
     }
 
     /// What the plan's thresholds say of the time in which all users were at work.
-    pub(super) fn judge_while_held(&self) -> (Outcome, Vec<String>) {
-        let Some(step) = self.counted_step() else {
+    pub(super) fn judge_while_held(&self, step: Option<&StepReport>) -> (Outcome, Vec<String>) {
+        let Some(step) = step else {
             return (Outcome::Unknown, vec!["the users were never all at work".to_owned()]);
         };
         let doubts = self.doubts_while_held(step);

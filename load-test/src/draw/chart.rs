@@ -15,6 +15,16 @@ pub(crate) struct Series {
     pub(crate) class: &'static str,
     /// One value for each place of the horizontal axis; `None` interrupts the line.
     pub(crate) values: Vec<Option<f64>>,
+    pub(crate) style: Style,
+}
+
+/// How the values of a series are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// Joined by a line.
+    Line,
+    /// Each by itself: measurements, between which nothing is known.
+    Dots,
 }
 
 /// Lines over a common horizontal axis.
@@ -34,6 +44,8 @@ pub(crate) struct Chart<'a> {
     pub(crate) tinted: bool,
     /// A value that a horizontal line marks.
     pub(crate) limit: Option<f64>,
+    /// A place on the horizontal axis that a vertical line marks, and its name.
+    pub(crate) mark: Option<(f64, String)>,
 }
 
 impl Chart<'_> {
@@ -64,6 +76,19 @@ impl Chart<'_> {
         if let Some(limit) = self.limit {
             let ((left, right), at) = (frame.across(), y.place(limit));
             let _ = write!(svg, "<path class=\"limit\" d=\"M{left:.0} {at:.1}H{right:.0}\"/>");
+        }
+        if let Some((place, name)) = &self.mark {
+            let ((bottom, top), at) = (frame.upwards(), x.place(*place));
+            let (left, right) = frame.across();
+            // On the side with more room.
+            let (anchor, shift) = if at - left > right - at { ("end", -6.0) } else { ("start", 6.0) };
+            let _ = write!(
+                svg,
+                "<path class=\"limit\" d=\"M{at:.1} {top:.0}V{bottom:.0}\"/><text text-anchor=\"{anchor}\" x=\"{:.1}\" y=\"{:.0}\">{}</text>",
+                at + shift,
+                top + 10.0,
+                escaped(name)
+            );
         }
         svg.push_str(&self.hints(&x, frame));
         frame.svg(self.title, &svg)
@@ -105,13 +130,14 @@ impl Chart<'_> {
     fn line(&self, series: &Series, x: &Scale, y: &Scale) -> String {
         let mut svg = String::new();
         for piece in self.pieces(series, x, y) {
-            if let [(x, y)] = piece[..] {
-                let _ = write!(
-                    svg,
-                    "<circle class=\"dot {}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"2.5\"/>",
-                    series.class
-                );
-            } else {
+            let alone = if let [place] = piece[..] { vec![place] } else { Vec::new() };
+            let dots = if series.style == Style::Dots { &piece } else { &alone };
+            for (x, y) in dots {
+                let (class, radius) = (series.class, if alone.is_empty() { 3.5 } else { 2.5 });
+                let _ =
+                    write!(svg, "<circle class=\"dot {class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius}\"/>");
+            }
+            if dots.is_empty() {
                 let _ = write!(svg, "<path class=\"line {}\" d=\"{}\"/>", series.class, path(&piece));
             }
         }

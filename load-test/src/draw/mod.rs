@@ -6,7 +6,7 @@ mod heat_map;
 mod page;
 mod scale;
 
-pub(crate) use chart::{Chart, Series};
+pub(crate) use chart::{Chart, Series, Style};
 pub(crate) use frame::{Frame, in_both_widths};
 pub(crate) use heat_map::HeatMap;
 pub(crate) use page::{Table, page, tile};

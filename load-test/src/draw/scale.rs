@@ -42,6 +42,11 @@ impl Scale {
         Self { low: 0.0, high: seconds.max(1e-3), pixels, kind: Kind::Clock }
     }
 
+    /// From zero to exactly `most`, labelled with round numbers.
+    pub(crate) fn up_to(most: f64, pixels: (f64, f64)) -> Self {
+        Self { low: 0.0, high: if most > 0.0 { most } else { 1.0 }, pixels, kind: Kind::Linear }
+    }
+
     /// From `least` to `most`, equal factors at equal distances; both above zero.
     pub(crate) fn logarithmic(least: f64, most: f64, pixels: (f64, f64)) -> Self {
         Self { low: least, high: most.max(least * 1.01), pixels, kind: Kind::Logarithmic }

@@ -28,7 +28,7 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Connects to the first of `addresses` that accepts, beginning at the place `first`; `max_head` bounds the
-    /// head of an answer and is at least 8 KiB.
+    /// head of an answer and what is read at once.
     pub(super) async fn open(addresses: &[SocketAddr], first: usize, max_head: usize) -> io::Result<Self> {
         let mut last_error = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for place in 0..addresses.len() {
@@ -44,7 +44,7 @@ impl Connection {
         // Head and body leave in one write; waiting for more would only add Nagle's delay.
         stream.set_nodelay(true)?;
         let mut builder = http1::Builder::new();
-        builder.writev(false).max_buf_size(max_head);
+        builder.writev(false).read_buf_exact_size(Some(max_head));
         let (sender, driver) = builder.handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
         Ok(Self { sender, driver: Some(driver) })
     }

@@ -1,7 +1,7 @@
 //! One request and its answer on an open connection.
 
 use bytes::Bytes;
-use http::{HeaderName, Request};
+use http::{HeaderName, HeaderValue, Request};
 use http_body_util::Full;
 use hyper::body::Incoming;
 
@@ -43,10 +43,12 @@ pub(super) async fn exchange(
         // hyper cancels a request exactly when it could not begin to write it.
         if error.is_canceled() { Fault::NotSent } else { FailureKind::of_exchange(&error).into() }
     })?;
-    sample.endpoint = response.headers().get(rules.endpoint_header).cloned();
-    let (head, body) = response.into_parts();
+    let endpoint = response.headers().get(rules.endpoint_header);
+    sample.endpoint = endpoint.and_then(|name| HeaderValue::from_bytes(name.as_bytes()).ok());
+    // The fields of the head hold on to the buffer that they were read into: without them it serves the body too.
+    let (status, body) = (response.status(), response.into_body());
     let kept = read_body(connection, body, rules, sample).await?;
-    Ok(rules.check.judge(head.status, &kept)?)
+    Ok(rules.check.judge(status, &kept)?)
 }
 
 /// Reads the body to its end, which keeps the connection usable; keeps it only if the check looks at it.

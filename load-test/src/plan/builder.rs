@@ -154,15 +154,23 @@ impl PlanBuilder {
         self
     }
 
-    /// Measures CPU and memory of another process too, for example the server's.
+    /// Measures CPU and memory of another process too, for example the server's; one that is named twice counts once.
     pub fn watch_process(mut self, pid: u32) -> Self {
-        self.watched.push(pid);
+        if !self.watched.contains(&pid) {
+            self.watched.push(pid);
+        }
         self
     }
 
     /// Sets the seed of every random choice (think times, arrivals, templates, bodies).
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
+        self
+    }
+
+    /// The same plan, measuring no process but its own.
+    pub(crate) fn unwatched(mut self) -> Self {
+        self.watched.clear();
         self
     }
 

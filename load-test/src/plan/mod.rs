@@ -108,6 +108,12 @@ impl Plan {
         self.0.url()
     }
 
+    /// Returns the conditions under which the test fails.
+    #[must_use]
+    pub fn thresholds(&self) -> &[Threshold] {
+        &self.0.thresholds
+    }
+
     /// Returns the largest number of users (or, in an open loop, connections) at any time of the plan.
     #[must_use]
     pub fn most_users(&self) -> usize {

@@ -1,7 +1,7 @@
 //! What a test found out.
 
 pub(crate) mod file;
-mod html;
+pub(crate) mod html;
 mod json;
 mod locust;
 mod spread;
@@ -175,7 +175,7 @@ impl Report {
         self.measured.wall_clock
     }
 
-    fn is_open_loop(&self) -> bool {
+    pub(crate) fn is_open_loop(&self) -> bool {
         matches!(self.plan.load, Load::Open { .. })
     }
 }

@@ -30,7 +30,7 @@ use crate::runtime::shutdown_requested;
 /// Puts load on a server: closed-loop users who wait between requests, or requests that start by the clock.
 ///
 /// Exit code 0: held. 1: a threshold was crossed. 2: the arguments make no sense. 3: invalid, the generator could not
-/// keep up and the figures say nothing about the server.
+/// keep up, could not start or could not write its report: nothing is said about the server.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Load {
@@ -86,7 +86,15 @@ enum LoadCommand {
 }
 
 impl Load {
-    pub(crate) async fn run(mut self) -> anyhow::Result<ExitCode> {
+    pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
+        // Code 1 is kept for thresholds: a test that could not take place, or left no report, says nothing.
+        self.execute().await.or_else(|error| {
+            output::note(format!("error: {error:#}"));
+            Ok(ExitCode::from(3))
+        })
+    }
+
+    async fn execute(mut self) -> anyhow::Result<ExitCode> {
         if let Some(LoadCommand::Merge(merge)) = self.command.take() {
             return merge.run();
         }

@@ -1,7 +1,7 @@
 //! The report as a page that a person would rather look at: one file, no network, light and dark.
 
 mod columns;
-mod pictures;
+pub(crate) mod pictures;
 
 use std::path::Path;
 

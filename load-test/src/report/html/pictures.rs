@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::draw::{Chart, HeatMap, Scale, Series};
+use crate::draw::{Chart, HeatMap, Scale, Series, Style};
 use crate::engine::HistoryRow;
 use crate::figures::{Rate, Time};
 use crate::report::html::columns::{Column, columns};
@@ -45,14 +45,14 @@ fn chart<'a>(
     tinted: bool,
 ) -> Chart<'a> {
     let (across, written_x) = (Scale::of_time, clock);
-    let (may_be_logarithmic, limit) = (false, None);
-    Chart { title, height, at, across, written_x, written, series, may_be_logarithmic, tinted, limit }
+    let (may_be_logarithmic, limit, mark) = (false, None, None);
+    Chart { title, height, at, across, written_x, written, series, may_be_logarithmic, tinted, limit, mark }
 }
 
 fn rates(columns: &[Column]) -> Vec<Series> {
     let line = |name: &str, class, value: fn(&Column) -> f64| {
         let values = columns.iter().map(|column| Some(value(column))).collect();
-        Series { name: name.to_owned(), class, values }
+        Series { name: name.to_owned(), class, values, style: Style::Line }
     };
     let mut series = vec![line("requests/s", "rate", Column::requests_per_second)];
     if columns.iter().any(|column| column.failures_per_second() > 0.0) {
@@ -64,13 +64,13 @@ fn rates(columns: &[Column]) -> Vec<Series> {
 #[expect(clippy::cast_precision_loss, reason = "users are fewer than 2^53")]
 fn users(columns: &[Column]) -> Vec<Series> {
     let values = columns.iter().map(|column| Some(column.users as f64)).collect();
-    vec![Series { name: "users".to_owned(), class: "users", values }]
+    vec![Series { name: "users".to_owned(), class: "users", values, style: Style::Line }]
 }
 
 fn percentiles(columns: &[Column]) -> Vec<Series> {
     let line = |(place, name): (usize, &'static str)| {
         let values = columns.iter().map(|column| column.percentiles.map(|all| all[place])).collect();
-        Series { name: name.to_owned(), class: name, values }
+        Series { name: name.to_owned(), class: name, values, style: Style::Line }
     };
     ["p50", "p95", "p99"].into_iter().enumerate().map(line).collect()
 }
@@ -86,7 +86,8 @@ fn clock(seconds: f64) -> String {
     }
 }
 
-fn time(seconds: f64) -> String {
+/// A time as an axis shows it.
+pub(crate) fn time(seconds: f64) -> String {
     if seconds == 0.0 {
         return "0".to_owned();
     }
@@ -106,7 +107,8 @@ impl std::fmt::Display for Short {
     }
 }
 
-fn rate(value: f64) -> String {
+/// A rate or a count as an axis shows it.
+pub(crate) fn rate(value: f64) -> String {
     let text = Rate(value).to_string();
     text.strip_suffix(".0").unwrap_or(&text).to_owned()
 }
