@@ -108,6 +108,7 @@ impl Findings {
 fn row(level: &Level) -> Vec<String> {
     let known = |text: Option<String>| text.unwrap_or_default();
     let name = match (level.replicas, level.arrivals_per_second) {
+        (Some(1), _) => "1 replica".to_owned(),
         (Some(replicas), _) => format!("{replicas} replicas"),
         (None, Some(rate)) => format!("{} a second", Rate(rate)),
         (None, None) => format!("{} users", Count(level.users as u64)),

@@ -113,6 +113,7 @@ impl fmt::Display for Level {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let time = |seconds| Time(Duration::try_from_secs_f64(seconds).unwrap_or_default());
         match (self.replicas, self.arrivals_per_second) {
+            (Some(1), _) => f.write_str("   1 replica ")?,
             (Some(replicas), _) => write!(f, "{replicas:>4} replicas")?,
             (None, Some(rate)) => write!(f, "{:>7} a s  ", Rate(rate))?,
             (None, None) => write!(f, "{:>7} users", Count(self.users as u64))?,

@@ -178,7 +178,14 @@ impl Container {
         let swap = if bytes >= ALL_MEMORY { "-1".to_owned() } else { bytes.to_string() };
         let limit = vec![format!("--memory={bytes}"), format!("--memory-swap={swap}")];
         match self.update(limit).await {
-            Err(error) if error.to_string().contains("busy") => Ok(false),
+            // Or it is dead already, or the limit is below what Docker takes at all.
+            Err(error)
+                if ["busy", "stopped", "Minimum memory limit"]
+                    .iter()
+                    .any(|word| error.to_string().contains(word)) =>
+            {
+                Ok(false)
+            }
             updated => updated.map(|()| true),
         }
     }
@@ -194,7 +201,7 @@ impl Container {
     }
 
     async fn restart(&self) -> Result<()> {
-        output("docker", ["restart", "--time", "5", &self.name].map(str::to_owned).to_vec()).await.map(drop)
+        output("docker", ["restart", "-t", "5", &self.name].map(str::to_owned).to_vec()).await.map(drop)
     }
 }
 

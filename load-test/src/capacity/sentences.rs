@@ -128,13 +128,17 @@ impl Sweep {
             Share::Given => "With more replicas",
         };
         let growth = last.requests_per_second / first.requests_per_second.max(f64::MIN_POSITIVE);
-        let law = self.law.as_ref().map(|law| format!(": {law}")).unwrap_or_default();
+        let law = self.law.as_ref().map(|law| format!("; by the law {law}")).unwrap_or_default();
+        let many = |level: &Level| match level.replicas {
+            Some(1) => "one replica".to_owned(),
+            replicas => format!("{} replicas", replicas.unwrap_or(0)),
+        };
         Some(format!(
-            "{what}, {}{} serve {} requests/s and {}{} serve {} ({growth:.2} times as many){law}.",
-            first.replicas.unwrap_or(0),
+            "{what}: {}{} serves {} requests/s, {}{} serve {} ({growth:.2} times as many){law}.",
+            many(first),
             cores(first),
             Rate(first.requests_per_second),
-            last.replicas.unwrap_or(0),
+            many(last),
             cores(last),
             Rate(last.requests_per_second),
         ))

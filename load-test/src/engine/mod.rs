@@ -52,7 +52,7 @@ pub(crate) async fn conduct(
     on_second: impl FnMut(&Progress<'_>),
 ) -> Result<Report> {
     let preflight = plan.preflight()?;
-    preflight.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
+    preflight.warnings().iter().for_each(|warning| tracing::debug!("{warning}"));
     let mut addresses = Vec::with_capacity(plan.0.aims.len());
     for aim in &plan.0.aims {
         addresses.push(aim.target.resolve().await?);
