@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 const SMALLEST_HEAD: usize = 1024;
 
 /// The buffer that every user has unless the plan says otherwise, in bytes.
-const DEFAULT_HEAD: usize = 4 * 1024;
+const DEFAULT_HEAD: usize = 8 * 1024;
 
 /// What a run allows before it calls something a failure.
 ///
@@ -29,9 +29,8 @@ pub struct Limits {
     /// hold a user until the timeout and the network until then.
     pub max_response_body: u64,
     /// The largest response head that is read, in bytes, and the most of a body that is read at once; at least
-    /// 1 KiB. Default 4 KiB: far more than the heads of services that users load-test, and every user has one or two
-    /// such buffers (10,000 users with 8 KiB took 325 MB in all). What is larger is counted as
-    /// [`FailureKind::HeadTooLarge`](crate::FailureKind::HeadTooLarge).
+    /// 1 KiB. Default 8 KiB: what servers themselves accept of a head, and every user has such a buffer. What is larger
+    /// is counted as [`FailureKind::HeadTooLarge`](crate::FailureKind::HeadTooLarge).
     pub max_response_head: usize,
     /// How long requests in flight may go on once the test is over. Default 5 s: far longer than any
     /// answer worth waiting for, short enough for somebody who pressed Ctrl-C.

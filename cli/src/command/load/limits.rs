@@ -18,7 +18,7 @@ pub(crate) struct LimitArguments {
     /// The largest body of an answer that is read (default 10 MiB).
     #[arg(long, env = "MARTELLO_LOAD_MAX_RESPONSE_BODY", value_name = "BYTES")]
     max_response_body: Option<u64>,
-    /// The largest head of an answer that is read (default 4 KiB; every user has such a buffer).
+    /// The largest head of an answer that is read (default 8 KiB; every user has such a buffer).
     #[arg(long, env = "MARTELLO_LOAD_MAX_RESPONSE_HEAD", value_name = "BYTES")]
     max_response_head: Option<usize>,
     /// Seconds that requests in flight may go on once the test is over (default 5).
