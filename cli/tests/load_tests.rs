@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use process::{Server, martello, run, said};
+use process::{Server, martello, run, said, succeed};
 use serde_json::Value;
 
 fn serving(data: &Path) -> Server {
-    Server::start(data, &["up", "--listen", "127.0.0.1:0", "--replicas", "2"])
+    succeed(data, &["train"]);
+    Server::start(data, &["serve", "--listen", "127.0.0.1:0"])
 }
 
 fn load<'a>(host: &'a str, more: &[&'a str]) -> Vec<&'a str> {
@@ -29,8 +30,8 @@ fn json(file: &Path) -> Value {
 #[test]
 fn ctrl_c_in_the_middle_leaves_the_whole_report() {
     let data = tempfile::tempdir().unwrap();
-    let up = serving(data.path());
-    let host = format!("http://{}", up.address);
+    let replica = serving(data.path());
+    let host = format!("http://{}", replica.address);
     let path = |name: &str| data.path().join(name).display().to_string();
     let (report, page, log) = (path("report.json"), path("report.html"), path("run.hlog"));
     let files = ["--json", &report, "--html", &page, "--csv", &path("run"), "--hdr", &log];
@@ -69,8 +70,8 @@ fn a_full_disk_is_said_and_the_other_files_are_written() {
         return;
     }
     let data = tempfile::tempdir().unwrap();
-    let up = serving(data.path());
-    let host = format!("http://{}", up.address);
+    let replica = serving(data.path());
+    let host = format!("http://{}", replica.address);
     let page = data.path().join("report.html").display().to_string();
     let short = ["--users", "5", "--run-time", "1s", "--html", &page];
     let output = run(data.path(), &load(&host, &[&short[..], &["--json", "/dev/full"]].concat()));

@@ -69,7 +69,8 @@ fn request(path: &str, body: &str) -> RequestTemplate {
 
 /// Reads `1,2.5` as Locust's `between`, else the words of a think time.
 fn wait(text: &str) -> std::result::Result<ThinkTime, String> {
-    let text = text.replacen(',', "..", 1);
+    let between = text.split_once(',').map(|(least, most)| format!("{}..{}", least.trim(), most.trim()));
+    let text = between.as_deref().unwrap_or(text);
     text.parse().map_err(|error: martello_load_test::Error| format!("{error}; 1,2.5 is a uniform one"))
 }
 
