@@ -59,6 +59,9 @@ impl Baseline {
     }
 }
 
+/// A name, the figure then and now, and how it is written.
+type Figure<'a> = (&'a str, Option<f64>, Option<f64>, fn(f64) -> String);
+
 impl Findings {
     /// Returns what is different from earlier findings, as sentences; what differs by less than 5 % is called the same.
     #[must_use]
@@ -79,7 +82,7 @@ impl Findings {
         let each = |level: &Level| level.cpu_seconds_per_request.map(|seconds| seconds * 1e6);
         #[expect(clippy::cast_precision_loss, reason = "counts below 2^53 are exact")]
         let (users, bytes) = (|users: usize| users as f64, |bytes: u64| bytes as f64);
-        let figures: [(&str, Option<f64>, Option<f64>, fn(f64) -> String); 9] = [
+        let figures: [Figure<'_>; 9] = [
             ("users held", before.held_users.map(users), self.held_users.map(users), whole),
             (
                 "requests/s of these users",
