@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::value::Walk;
 use super::{Form, Value};
 
 /// Appends a value to `out`; false, and nothing appended, if its text is longer than `limit` bytes.
@@ -18,11 +19,15 @@ pub(crate) fn echo(value: Value<'_>, limit: usize, out: &mut Vec<u8>) -> bool {
     if length > limit {
         return false;
     }
-    Node::read(value).write(out);
+    match value {
+        Value::Array(text) | Value::Object(text) => Node::read(&mut Walk::new(text)).write(out),
+        scalar => write_scalar(scalar, out),
+    }
     true
 }
 
-/// A value with its containers taken apart once, so that deep nesting costs no repeated walks.
+/// A value with its containers taken apart in one walk: to step over each before stepping into it would walk a text as often
+/// as it is nested deep.
 enum Node<'a> {
     Scalar(Value<'a>),
     Array(Vec<Self>),
@@ -30,11 +35,18 @@ enum Node<'a> {
 }
 
 impl<'a> Node<'a> {
-    fn read(value: Value<'a>) -> Self {
-        match value {
-            Value::Array(_) => Self::Array(value.elements().map(Self::read).collect()),
-            Value::Object(_) => Self::Object(last_of_each(value)),
-            scalar => Self::Scalar(scalar),
+    fn read(walk: &mut Walk<'a>) -> Self {
+        match walk.enter() {
+            Some(b'[') => {
+                let mut elements = Vec::new();
+                while walk.next_in(b']') {
+                    elements.push(Self::read(walk));
+                }
+                walk.leave();
+                Self::Array(elements)
+            }
+            Some(_) => Self::Object(last_of_each(walk)),
+            None => Self::Scalar(walk.value()),
         }
     }
 
@@ -66,19 +78,21 @@ impl<'a> Node<'a> {
 }
 
 /// A Python dictionary: the last value of a name, in the place of its first.
-fn last_of_each(object: Value<'_>) -> Vec<(String, Node<'_>)> {
+fn last_of_each<'a>(walk: &mut Walk<'a>) -> Vec<(String, Node<'a>)> {
     let mut members: Vec<(String, Node<'_>)> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
-    for (name, value) in object.members() {
-        let name = name.text.into_owned();
+    while walk.next_in(b'}') {
+        let name = walk.name().text.into_owned();
+        let value = Node::read(walk);
         match places.get(&name) {
-            Some(&place) => members[place].1 = Node::read(value),
+            Some(&place) => members[place].1 = value,
             None => {
                 places.insert(name.clone(), members.len());
-                members.push((name, Node::read(value)));
+                members.push((name, value));
             }
         }
     }
+    walk.leave();
     members
 }
 

@@ -41,14 +41,32 @@ impl<'a> Value<'a> {
     }
 }
 
-struct Walk<'a> {
+/// A place in a well-formed text.
+pub(super) struct Walk<'a> {
     text: &'a str,
     at: usize,
 }
 
 impl<'a> Walk<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        Self { text, at: 0 }
+    }
+
+    /// Steps into the container that begins here, if one does, and returns what it begins with.
+    pub(super) fn enter(&mut self) -> Option<u8> {
+        self.spaces();
+        let opened = self.text.as_bytes().get(self.at).copied().filter(|byte| matches!(byte, b'[' | b'{'));
+        self.at += usize::from(opened.is_some());
+        opened
+    }
+
+    /// Steps out of a container at whose end [`next_in`](Self::next_in) has arrived.
+    pub(super) fn leave(&mut self) {
+        self.at += 1;
+    }
+
     /// Steps over spaces and a comma to the next value of a container; false at its end.
-    fn next_in(&mut self, close: u8) -> bool {
+    pub(super) fn next_in(&mut self, close: u8) -> bool {
         let bytes = self.text.as_bytes();
         while bytes.get(self.at).is_some_and(|&byte| is_space(byte) || byte == b',') {
             self.at += 1;
@@ -57,13 +75,18 @@ impl<'a> Walk<'a> {
     }
 
     fn member(&mut self) -> (Text<'a>, Value<'a>) {
+        (self.name(), self.value())
+    }
+
+    /// Reads the name of a member, and steps over the colon behind it.
+    pub(super) fn name(&mut self) -> Text<'a> {
         let name = Text::unescape(self.string());
         self.spaces();
         self.at += 1;
-        (name, self.value())
+        name
     }
 
-    fn value(&mut self) -> Value<'a> {
+    pub(super) fn value(&mut self) -> Value<'a> {
         self.spaces();
         let rest = &self.text[self.at..];
         match rest.as_bytes().first() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use martello_model_core::Predictions;
 
 use super::metadata;
-use super::tensor::text;
+use super::tensor::{quoted, text};
 use crate::dialect::{Refusal, Written, document, written};
 use crate::json::Value;
 use crate::json::echo::write_text;
@@ -39,8 +39,8 @@ pub(super) fn read_outputs(
         let [name, parameters] = document::members(output, ["name", "parameters"]);
         let name = name.and_then(text).unwrap_or_default();
         if name != known {
-            let (model, known) = (served.name(), format!("{known:?}"));
-            let message = format!("unexpected inference output {name:?} for model {model:?}: it has {known}");
+            let (name, model) = (quoted(&name), served.name());
+            let message = format!("unexpected inference output {name} for model {model:?}: it has {known:?}");
             return Err(Refusal::bad_request(message));
         }
         let [own, classes] =

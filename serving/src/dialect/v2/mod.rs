@@ -27,7 +27,7 @@ use martello_model_core::{Batch, CellError, Signature};
 
 use self::answer::read_outputs;
 pub(crate) use self::answer::{Reply, answer};
-use self::tensor::{Elements, Tensor};
+use self::tensor::{Elements, Tensor, quoted};
 use super::{Refusal, document};
 use crate::json::Value;
 use crate::{Limits, ServedModel};
@@ -50,9 +50,10 @@ pub(crate) fn parse(
     };
     let signature = served.signature();
     // One more than can be right is enough to see that it is wrong.
-    let inputs = inputs.elements().take(signature.inputs().len() + 1);
+    let width = signature.inputs().len();
+    let inputs = inputs.elements().take(width + 1);
     let tensors: Vec<_> =
-        inputs.map(|input| Tensor::read(input, &mut binary, limits)).collect::<Result<_, _>>()?;
+        inputs.map(|input| Tensor::read(input, &mut binary, width, limits)).collect::<Result<_, _>>()?;
     if !binary.is_empty() {
         return Err(Refusal::bad_request(format!("{} bytes of the body belong to no input", binary.len())));
     }
@@ -93,9 +94,9 @@ fn columns(tensors: &[Tensor<'_>], signature: &Arc<Signature>, limits: &Limits) 
     for tensor in tensors {
         let name = &tensor.name;
         let Some(position) = signature.position(name) else {
-            return Err(Refusal::bad_request(format!(
-                "unexpected inference input {name:?}: the model has no such column"
-            )));
+            let name = quoted(name);
+            let message = format!("unexpected inference input {name}: the model has no such column");
+            return Err(Refusal::bad_request(message));
         };
         if tensor.columns != 1 || tensor.rows != tensors[0].rows {
             let message = format!("input {name:?} must have one column, and as many rows as the others");

@@ -13,6 +13,9 @@ use crate::json::{Form, Value};
 /// The most axes of a tensor: rows, and columns.
 const MOST_AXES: usize = 2;
 
+/// Characters of a caller's own text that an error shows.
+const SHOWN: usize = 64;
+
 /// An input with its elements, row by row.
 #[derive(Debug)]
 pub(super) struct Tensor<'a> {
@@ -40,8 +43,15 @@ impl Elements<'_> {
 }
 
 impl<'a> Tensor<'a> {
-    /// Reads an input; its bytes, if it has any, are taken from the front of `binary`.
-    pub(super) fn read(input: Value<'a>, binary: &mut &'a [u8], limits: &Limits) -> Result<Self, Refusal> {
+    /// Reads an input of at most that many columns; its bytes, if it has any, are taken from the front of `binary`.
+    ///
+    /// No more elements are kept than its shape says: a body is a twentieth of what its elements would take.
+    pub(super) fn read(
+        input: Value<'a>,
+        binary: &mut &'a [u8],
+        most_columns: usize,
+        limits: &Limits,
+    ) -> Result<Self, Refusal> {
         let [name, shape, datatype, parameters, data] =
             document::members(input, ["name", "shape", "datatype", "parameters", "data"]);
         let Some(name) = name.and_then(text) else {
@@ -49,28 +59,32 @@ impl<'a> Tensor<'a> {
         };
         let (rows, columns) = axes(&name, shape)?;
         table::too_many(rows, limits)?;
+        if columns > most_columns {
+            return Err(wrong(&name, &format!("has {columns} columns, more than the model")));
+        }
+        let count = rows.saturating_mul(columns);
         let datatype = datatype.and_then(text).ok_or_else(|| wrong(&name, "has no \"datatype\""))?;
         let known = Datatype::from_name(&datatype);
         let datatype =
-            known.ok_or_else(|| wrong(&name, &format!("has the unknown datatype {datatype:?}")))?;
+            known.ok_or_else(|| wrong(&name, &format!("has the unknown datatype {}", quoted(&datatype))))?;
         let size = parameters.and_then(|value| document::members(value, ["binary_data_size"])[0]);
         let elements = match (size, data) {
-            (None, Some(data)) => from_json(&name, datatype, columns, data)?,
+            (None, Some(data)) => from_json(&name, datatype, (count, columns), data)?,
             (Some(size), None) => {
                 let size =
                     whole(size).ok_or_else(|| wrong(&name, "has a \"binary_data_size\" that is no size"))?;
                 let bytes =
                     binary.split_off(..size).ok_or_else(|| wrong(&name, "has fewer bytes than it says"))?;
-                from_bytes(&name, datatype, bytes)?
+                from_bytes(&name, datatype, count, bytes)?
             }
             _ => return Err(wrong(&name, "must have either \"data\" or a \"binary_data_size\"")),
         };
-        let count = match &elements {
+        let given = match &elements {
             Elements::Numbers(numbers) => numbers.len(),
             Elements::Texts(texts) => texts.len(),
         };
-        if rows.checked_mul(columns) != Some(count) {
-            return Err(wrong(&name, &format!("has {count} elements, which is not what its shape says")));
+        if given != count {
+            return Err(miscounted(&name, given));
         }
         Ok(Self { name, rows, columns, elements })
     }
@@ -92,7 +106,17 @@ fn whole(value: Value<'_>) -> Option<usize> {
 }
 
 fn wrong(name: &str, what: &str) -> Refusal {
-    Refusal::bad_request(format!("input {name:?} {what}"))
+    Refusal::bad_request(format!("input {} {what}", quoted(name)))
+}
+
+fn miscounted(name: &str, elements: impl std::fmt::Display) -> Refusal {
+    wrong(name, &format!("has {elements} elements, which is not what its shape says"))
+}
+
+/// Returns the beginning of a caller's text in quotes: an error does not repeat megabytes.
+pub(super) fn quoted(text: &str) -> String {
+    let end = text.char_indices().nth(SHOWN).map_or(text.len(), |(end, _)| end);
+    format!("{:?}{}", &text[..end], if end < text.len() { "…" } else { "" })
 }
 
 /// Returns rows and columns of a shape: `[n]` is one column.
@@ -110,7 +134,7 @@ fn axes(name: &str, shape: Option<Value<'_>>) -> Result<(usize, usize), Refusal>
 fn from_json<'a>(
     name: &str,
     datatype: Datatype,
-    columns: usize,
+    (count, columns): (usize, usize),
     data: Value<'a>,
 ) -> Result<Elements<'a>, Refusal> {
     if !matches!(data, Value::Array(_)) {
@@ -121,12 +145,15 @@ fn from_json<'a>(
         match element {
             Value::Array(_) => {
                 let before = flat.len();
-                flat.extend(element.elements());
+                flat.extend(element.elements().take(columns + 1));
                 if flat.len() - before != columns {
                     return Err(wrong(name, "has nested \"data\" that is not as its shape says"));
                 }
             }
             element => flat.push(element),
+        }
+        if flat.len() > count {
+            return Err(miscounted(name, format_args!("more than {count}")));
         }
     }
     let bad = |at: usize| wrong(name, &format!("has an element at {at} that its datatype does not hold"));
@@ -159,8 +186,16 @@ fn number(datatype: Datatype, value: Value<'_>) -> Option<f64> {
     }
 }
 
-fn from_bytes<'a>(name: &str, datatype: Datatype, bytes: &'a [u8]) -> Result<Elements<'a>, Refusal> {
-    let Some(size) = datatype.size() else { return texts(name, bytes).map(Elements::Texts) };
+fn from_bytes<'a>(
+    name: &str,
+    datatype: Datatype,
+    count: usize,
+    bytes: &'a [u8],
+) -> Result<Elements<'a>, Refusal> {
+    let Some(size) = datatype.size() else { return texts(name, count, bytes).map(Elements::Texts) };
+    if bytes.len() / size > count {
+        return Err(miscounted(name, bytes.len() / size));
+    }
     let elements = bytes.chunks_exact(size);
     if !elements.remainder().is_empty() {
         return Err(wrong(name, "has bytes that are no whole number of elements"));
@@ -169,9 +204,12 @@ fn from_bytes<'a>(name: &str, datatype: Datatype, bytes: &'a [u8]) -> Result<Ele
 }
 
 /// Reads texts, each with its length in front: four bytes, little-endian.
-fn texts<'a>(name: &str, mut bytes: &'a [u8]) -> Result<Vec<Option<Cow<'a, str>>>, Refusal> {
+fn texts<'a>(name: &str, count: usize, mut bytes: &'a [u8]) -> Result<Vec<Option<Cow<'a, str>>>, Refusal> {
     let mut texts = Vec::new();
     while !bytes.is_empty() {
+        if texts.len() == count {
+            return Err(miscounted(name, format_args!("more than {count}")));
+        }
         let element = bytes.split_first_chunk().and_then(|(length, rest)| {
             let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
             rest.split_at_checked(length)
@@ -192,7 +230,7 @@ mod tests {
 
     fn read(input: &str, binary: &[u8]) -> Result<Vec<f64>, String> {
         let mut binary = binary;
-        match Tensor::read(root(input), &mut binary, &Limits::default()) {
+        match Tensor::read(root(input), &mut binary, 2, &Limits::default()) {
             Ok(Tensor { elements: Elements::Numbers(numbers), .. }) => Ok(numbers),
             Ok(_) => Ok(vec![]),
             Err(refusal) => Err(String::from_utf8(refusal.body).unwrap()),
@@ -226,7 +264,9 @@ mod tests {
                 "fewer bytes",
             ),
             (r#"{"name":"x","shape":[99999999],"datatype":"FP64","data":[]}"#, "at most"),
-            (r#"{"name":"x","shape":[2,18446744073709551615],"datatype":"FP64","data":[]}"#, "elements"),
+            (r#"{"name":"x","shape":[2,18446744073709551615],"datatype":"FP64","data":[]}"#, "columns"),
+            (r#"{"name":"x","shape":[1],"datatype":"FP64","data":[1,2,3]}"#, "more than 1"),
+            (r#"{"name":"x","shape":[2,0],"datatype":"FP64","data":[[],[1]]}"#, "nested"),
         ];
         for (input, expected) in cases {
             let message = read(input, b"1234").unwrap_err();
@@ -236,9 +276,10 @@ mod tests {
 
     #[test]
     fn texts_have_their_lengths_in_front() {
-        assert_eq!(texts("x", b"\x02\0\0\0ab\0\0\0\0").unwrap(), [Some("ab".into()), Some("".into())]);
+        assert_eq!(texts("x", 2, b"\x02\0\0\0ab\0\0\0\0").unwrap(), [Some("ab".into()), Some("".into())]);
+        texts("x", 1, &[0; 8]).unwrap_err();
         for bytes in [b"\x02\0\0\0a".as_slice(), b"\x02\0", b"\x01\0\0\0\xff", b"\xff\xff\xff\xffa"] {
-            texts("x", bytes).unwrap_err();
+            texts("x", 2, bytes).unwrap_err();
         }
     }
 }
