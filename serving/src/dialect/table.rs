@@ -32,6 +32,11 @@ impl<'a> Table<'a> {
         Self { signature, limits, batch: Batch::builder(signature), row: 0, problems: Vec::new() }
     }
 
+    /// Returns the most cells that a row may have.
+    pub(super) fn most_cells(&self) -> usize {
+        self.limits.cells(self.signature)
+    }
+
     /// Reads a list of objects with one member per column, in any order; other members are ignored.
     pub(super) fn records(mut self, list: Value<'_>) -> Result<Batch, Refusal> {
         self.check_rows(list.elements().count())?;

@@ -18,12 +18,13 @@ const MISSING: [&str; 19] = [
 
 /// Reads a table; every bad cell is told.
 pub(super) fn parse(body: &[u8], signature: &Arc<Signature>, limits: &Limits) -> Result<Batch, Refusal> {
+    let cells = widest(body);
+    table::too_wide(cells, signature, limits)?;
     let mut reader = ReaderBuilder::new().from_reader(body);
     let header = reader.headers().map_err(|error| broken(&error))?.clone();
     if header.is_empty() {
         return Err(not_a_frame("No columns to parse from file"));
     }
-    table::too_wide(header.len(), signature, limits)?;
     let places = places(&header, signature)?;
     let mut batch = Batch::builder(signature);
     let mut problems = Vec::new();
@@ -50,6 +51,36 @@ pub(super) fn parse(body: &[u8], signature: &Arc<Signature>, limits: &Limits) ->
     }
     let listed: Vec<_> = problems.iter().take(limits.listed_errors).map(CellError::to_string).collect();
     Err(not_a_frame(&listed.join("; ")))
+}
+
+/// Returns the most cells of a record. A body is looked through before it is taken apart, since a comma takes one byte in it and
+/// dozens in a record.
+fn widest(body: &[u8]) -> usize {
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    enum At {
+        Begin,
+        Plain,
+        Quoted,
+        Quote,
+    }
+    let (mut at, mut cells, mut most) = (At::Begin, 1, 1);
+    for &byte in body {
+        at = match (at, byte) {
+            (At::Quoted, b'"') => At::Quote,
+            (At::Begin | At::Quote, b'"') | (At::Quoted, _) => At::Quoted,
+            (_, b',') => {
+                cells += 1;
+                most = most.max(cells);
+                At::Begin
+            }
+            (_, b'\n' | b'\r') => {
+                cells = 1;
+                At::Begin
+            }
+            _ => At::Plain,
+        };
+    }
+    most
 }
 
 /// Returns for each cell of a line which column it is; of columns with the same name the first counts, as in pandas.
@@ -96,4 +127,26 @@ fn not_a_frame(reason: &str) -> Refusal {
     let what = "Failed to parse input as a Pandas DataFrame. Ensure that the input is a valid CSV-formatted Pandas \
         DataFrame produced using the `pandas.DataFrame.to_csv()` method.";
     Refusal::bad_request(format!("{what} Error: '{reason}'"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_widest_record_is_as_wide_as_the_reader_says() {
+        let bodies = [
+            "a,b\n1,2\n",
+            "a\r\n1,2,3\r\n4",
+            "\"a,b\",c\n\"x\n,\",\"y\"\"z,\",w\n",
+            "\"a\"b,c\nd\"e,f\",g\n",
+            ",,,",
+        ];
+        for body in bodies {
+            let mut reader =
+                ReaderBuilder::new().has_headers(false).flexible(true).from_reader(body.as_bytes());
+            let most = reader.records().map(|record| record.unwrap().len()).max().unwrap();
+            assert_eq!(widest(body.as_bytes()), most, "{body}");
+        }
+    }
 }

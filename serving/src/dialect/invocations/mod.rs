@@ -166,8 +166,9 @@ fn split(table: Table<'_>, split: Value<'_>, signature: &Signature) -> Result<Ba
             "Dataframe split format must have 'data' field and optionally 'columns' and 'index' fields.";
         return Err(invalid(message));
     };
-    let places: Vec<Option<usize>> =
-        columns.iter().flat_map(|names| names.elements()).map(|name| place(name, signature)).collect();
+    // One name more than there may be is enough to see that there are too many.
+    let names = columns.iter().flat_map(|names| names.elements()).take(table.most_cells() + 1);
+    let places: Vec<Option<usize>> = names.map(|name| place(name, signature)).collect();
     let required = signature.inputs().iter().enumerate().filter(|(_, column)| column.required);
     if required.into_iter().any(|(position, _)| !places.contains(&Some(position))) {
         return Err(missing(signature));
