@@ -176,6 +176,7 @@ async fn capacity(url: &str, time: Duration) -> Result<f64> {
     users(WARM_UP)?.run(|_| ()).await?;
     let report = users(time)?.run(|_| ()).await?;
     let good = report.statistics().latency_of_successes().count();
+    anyhow::ensure!(good > 0, "{url} answers no prediction:\n{report}");
     Ok(good as f64 / report.lasted().as_secs_f64())
 }
 

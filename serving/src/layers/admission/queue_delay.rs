@@ -17,6 +17,12 @@ const WEIGHT: u64 = 32;
 /// twice its capacity (an M/D/1/5 queue is full 51 % and empty 0.4 % of the time), and the last waits for four.
 const LEAST_STEPS: u32 = 4;
 
+/// How many requests are refused in a row for what they have waited, before one is admitted all the same. To refuse costs
+/// time, too: where nothing but refusing is done, the queue is never younger than the target and nobody is ever answered. 8: a
+/// model that takes as long as eight refusals keeps half of its capacity however much comes, and up to nine times its capacity
+/// the target holds.
+const MOST_IN_A_ROW: u64 = 8;
+
 /// Decides by waiting times who is admitted. Clones share what they know.
 #[derive(Debug, Clone)]
 pub(super) struct QueueDelay {
@@ -32,6 +38,7 @@ struct State {
     /// Since when the mean is above the target, in nanoseconds after `origin`; 0 if it is not.
     above_since: AtomicU64,
     overloaded: AtomicBool,
+    refused_in_a_row: AtomicU64,
     origin: std::sync::OnceLock<Instant>,
 }
 
@@ -40,16 +47,32 @@ impl QueueDelay {
         Self { target, burst: burst.max(target), state: Arc::default() }
     }
 
-    /// Returns true for a request that may wait that long; `step` is what one request more adds to the wait.
-    pub(super) fn admits(&self, wait: Duration, step: Duration) -> bool {
+    /// Returns true for a request that has waited so long and will wait for what is ahead of it; `step` is what one request
+    /// more adds to that.
+    pub(super) fn admits(&self, waited: Duration, ahead: Duration, step: Duration) -> bool {
         // The usual request waits for nobody.
-        if wait.is_zero() && self.state.mean.load(Ordering::Relaxed) == 0 {
+        if (waited + ahead).is_zero() && self.state.mean.load(Ordering::Relaxed) == 0 {
             return true;
         }
-        self.admits_at(wait, step, Instant::now)
+        self.admits_at(waited, ahead, step, Instant::now)
     }
 
-    fn admits_at(&self, wait: Duration, step: Duration, now: impl FnOnce() -> Instant) -> bool {
+    fn admits_at(
+        &self,
+        waited: Duration,
+        ahead: Duration,
+        step: Duration,
+        now: impl FnOnce() -> Instant,
+    ) -> bool {
+        let bound = self.bound(waited + ahead, step, now);
+        let refused = self.state.refused_in_a_row.load(Ordering::Relaxed);
+        let admitted = waited + ahead <= bound || (ahead <= bound && refused >= MOST_IN_A_ROW);
+        self.state.refused_in_a_row.store(if admitted { 0 } else { refused + 1 }, Ordering::Relaxed);
+        admitted
+    }
+
+    /// Learns from a wait, and returns the longest that is allowed.
+    fn bound(&self, wait: Duration, step: Duration, now: impl FnOnce() -> Instant) -> Duration {
         let target = self.target.max(LEAST_STEPS * step);
         let mean = self.state.learn(wait);
         let overloaded = self.state.overloaded.load(Ordering::Relaxed);
@@ -62,7 +85,7 @@ impl QueueDelay {
             (true, _) => mean >= target / 2,
         };
         self.state.overloaded.store(overloaded, Ordering::Relaxed);
-        wait <= if overloaded { target } else { self.burst.max(target) }
+        if overloaded { target } else { self.burst.max(target) }
     }
 
     /// The mean is above the target: returns true once that has been so for as long as a burst may last.
@@ -108,11 +131,15 @@ mod tests {
         }
 
         /// Lets that many requests come, one a millisecond; returns how many are admitted.
-        fn come(&mut self, requests: usize, wait: Duration, step: Duration) -> usize {
+        fn come(&mut self, requests: usize, ahead: Duration, step: Duration) -> usize {
+            self.come_late(requests, Duration::ZERO, ahead, step)
+        }
+
+        fn come_late(&mut self, requests: usize, waited: Duration, ahead: Duration, step: Duration) -> usize {
             let mut admitted = 0;
             for _ in 0..requests {
                 self.now += MILLI;
-                admitted += usize::from(self.delay.admits_at(wait, step, || self.now));
+                admitted += usize::from(self.delay.admits_at(waited, ahead, step, || self.now));
             }
             admitted
         }
@@ -142,6 +169,14 @@ mod tests {
         assert_eq!(queue.come(20, 8 * MILLI, MILLI), 0);
         queue.come(200, MILLI, MILLI);
         assert_eq!(queue.come(20, 8 * MILLI, MILLI), 20, "the overload is over");
+    }
+
+    #[test]
+    fn not_everybody_is_refused_for_being_late() {
+        let mut queue = Queue::new();
+        queue.come_late(300, 90 * MILLI, Duration::ZERO, MILLI);
+        assert_eq!(queue.come_late(90, 90 * MILLI, Duration::ZERO, MILLI), 10);
+        assert_eq!(queue.come_late(90, 90 * MILLI, 6 * MILLI, MILLI), 0, "the workers have enough to do");
     }
 
     #[test]

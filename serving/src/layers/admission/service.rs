@@ -50,7 +50,7 @@ impl<S> Admission<S> {
             .workers
             .as_ref()
             .map_or_else(Default::default, |workers| (workers.expected_wait(), workers.usual_step()));
-        delay.admits(waited + ahead, step)
+        delay.admits(waited, ahead, step)
     }
 
     /// Returns the number of requests in flight.
