@@ -19,11 +19,11 @@ use hyper::body::Bytes;
 use martello::model_core::engine::LinearRegression;
 use martello::model_core::preprocessing::Encoder;
 use martello::model_core::{Column, NativeModel, Signature};
-use martello::serving::layers::access_log::{AccessLog, AccessLogLayer};
+use martello::serving::layers::access_log::AccessLogLayer;
 use martello::serving::layers::admission::AdmissionLayer;
 use martello::serving::layers::deadline::DeadlineLayer;
 use martello::serving::layers::edge::EdgeLayer;
-use martello::serving::layers::orca::{Orca, OrcaLayer};
+use martello::serving::layers::orca::OrcaLayer;
 use martello::serving::layers::read_body::ReadBodyLayer;
 use martello::serving::{Api, Limits, ServedModel, Slot, Workers};
 use tower::{Layer, Service};
@@ -46,7 +46,9 @@ impl<B> Service<Request<B>> for Constant {
 
     fn call(&mut self, _: Request<B>) -> Self::Future {
         let mut answer = Response::new(Full::new(Bytes::from_static(ANSWER)));
-        answer.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+        answer
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
         ready(Ok(answer))
     }
 }
@@ -84,8 +86,8 @@ fn layers(c: &mut Criterion) {
     measure(c, "deadline", DeadlineLayer::new(Duration::from_secs(60)).layer(Constant));
     measure(c, "admission", admission.layer(Constant));
     measure(c, "read_body", ReadBodyLayer::new(&limits).layer(Constant));
-    measure(c, "orca", OrcaLayer::with(Orca::new()).layer(Constant));
-    measure(c, "access_log_unread", AccessLogLayer::with(AccessLog::new()).layer(Constant));
+    measure(c, "orca", OrcaLayer::new().layer(Constant));
+    measure(c, "access_log_unread", AccessLogLayer::new().layer(Constant));
     measure(c, "edge_unread", EdgeLayer::new().layer(Constant));
     measure(c, "api", Api::new(Slot::holding(ServedModel::new("linear", model())), limits));
 }

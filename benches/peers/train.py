@@ -7,8 +7,6 @@ import pickle
 import sys
 
 import mlflow
-import pandas
-from mlflow.models import infer_signature
 from sklearn.datasets import make_regression
 from sklearn.linear_model import LinearRegression
 
@@ -17,14 +15,6 @@ bare = LinearRegression().fit(rows, target)
 with open(sys.argv[1], "wb") as file:
     pickle.dump(bare, file)
 
-frame = pandas.DataFrame(rows, columns=["feature1", "feature2", "feature3"])
-model = LinearRegression().fit(frame, target)
 with mlflow.start_run():
-    logged = mlflow.sklearn.log_model(
-        model,
-        name="model",
-        signature=infer_signature(frame, target),
-        input_example=frame.head(1),
-        registered_model_name="linear_regression_model",
-    )
+    mlflow.sklearn.log_model(bare, name="model", registered_model_name="linear_regression_model")
 mlflow.MlflowClient().set_registered_model_alias("linear_regression_model", "production", 1)
