@@ -4,6 +4,7 @@ mod access_log;
 mod admin;
 mod balance;
 mod balancer;
+mod clock;
 pub mod discovery;
 mod health;
 pub mod policy;

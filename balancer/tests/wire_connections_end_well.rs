@@ -8,7 +8,7 @@ use std::time::Duration;
 use martello_balancer::{Body, EndpointConfig, ErrorKind, HttpEndpoint, ServerConfig, Stage};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tower::{Service, ServiceExt};
+use tower::ServiceExt;
 use wire::{Client, Front, Replica, Reply, status, until};
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
@@ -145,23 +145,6 @@ async fn an_error_says_how_far_the_request_had_come() {
     let error = endpoint.oneshot(get()).await.unwrap_err();
     assert_eq!((error.kind(), error.stage()), (ErrorKind::Connect, Stage::NothingSent));
     assert!(error.is_retryable());
-}
-
-#[tokio::test]
-async fn a_request_that_failed_can_be_taken_back_and_asked_elsewhere() {
-    let replica = Replica::start(Reply::Answer(OK)).await;
-    let dead = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let request = http::Request::post("/predict").header("x-a", "b").body(Body::from("{}")).unwrap();
-    let mut exchange = HttpEndpoint::new(dead, EndpointConfig::default()).call(request);
-    assert!((&mut exchange).await.unwrap_err().is_retryable());
-    let request = exchange.into_request().expect("its body is in memory");
-    let answer = HttpEndpoint::new(replica.address, EndpointConfig::default()).oneshot(request).await;
-    assert_eq!(answer.unwrap().status(), 200);
-    let expected = format!(
-        "POST /predict HTTP/1.1\r\nx-a: b\r\nhost: {}\r\ncontent-length: 2\r\n\r\n{{}}",
-        replica.address
-    );
-    assert_eq!(replica.requests(), [expected]);
 }
 
 #[tokio::test]

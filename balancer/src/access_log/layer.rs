@@ -112,7 +112,10 @@ fn note(mut entry: Box<Entry>, answer: Result<Response<Body>, Error>) -> Result<
     if known.is_some() {
         return Ok(response);
     }
-    Ok(response.map(|body| Body::stream(Counted { body, entry })))
+    Ok(response.map(|mut body| {
+        let fields = body.take_fields();
+        Body::stream(Counted { body, entry }).with_fields(fields)
+    }))
 }
 
 /// A body that is logged, with its length, when it has ended.

@@ -14,6 +14,7 @@ use super::{
     set::Set,
 };
 use crate::{
+    clock,
     policy::{Candidates, Policy},
     retry::Tried,
 };
@@ -37,7 +38,7 @@ impl<E, P: Policy> Attempt<E, P> {
 
     /// Picks an endpoint that was not tried, and has failed at most so often since its last success.
     pub(crate) fn pick(set: &Arc<Set<E, P>>, tried: &Tried, most_failures: u32) -> Result<Self, NoEndpoint> {
-        let started = Instant::now();
+        let started = clock::now();
         let view = set.view();
         if view.next_trial.is_some_and(|at| at <= started)
             && tried.is_empty()
@@ -113,7 +114,7 @@ impl<E, P: Policy> Attempt<E, P> {
     /// Records how the attempt ended. Returns the endpoint's name, and what goes on counting the request as in
     /// flight there.
     pub(crate) fn finish(mut self, outcome: Outcome) -> (Arc<str>, InFlight) {
-        let now = Instant::now();
+        let now = clock::now();
         let took = now.saturating_duration_since(self.started);
         match outcome {
             Outcome::Success => self.succeeded(took),

@@ -34,7 +34,7 @@ pin_project! {
     {
         progress: Progress<E, P, C, C::Mark, Req>,
         #[pin]
-        step: Step<E, E::Future, Req>,
+        step: Step<E, E::Future>,
     }
 }
 
@@ -44,8 +44,8 @@ type Answer<E, Req> = Result<<E as Service<Req>>::Response, BalanceError<<E as S
 struct Progress<E, P: Policy, C, M, Req> {
     balance: Balance<E, P, C>,
     mark: M,
-    /// The request again, while there may be another attempt.
-    copy: Option<Req>,
+    /// The request until it is sent, and then a copy of it while there may be another attempt.
+    request: Option<Req>,
     tried: Tried,
     tries: u32,
     attempt: Option<Attempt<E, P>>,
@@ -55,11 +55,11 @@ struct Progress<E, P: Policy, C, M, Req> {
 
 pin_project! {
     #[project = StepProjection]
-    enum Step<E, F, Req> {
+    enum Step<E, F> {
         /// Nobody to ask.
         Refused { error: NoEndpoint },
         /// Waiting for the picked endpoint to take the request.
-        Readying { service: E, request: Option<Req> },
+        Readying { service: E },
         Calling { #[pin] answer: F },
     }
 }
@@ -76,19 +76,19 @@ where
         request: Req,
     ) -> Self {
         let mark = balance.protocol.mark(&request);
-        let copy = if balance.set.max_tries > 1 { balance.protocol.copy(&request) } else { None };
+        let request = Some(request);
         let mut progress =
-            Progress { balance, mark, copy, tried: Tried::none(), tries: 0, attempt: None, alarm: None };
+            Progress { balance, mark, request, tried: Tried::none(), tries: 0, attempt: None, alarm: None };
         let step = match picked {
             Err(error) => Step::Refused { error },
-            Ok(attempt) => progress.begin(attempt, request),
+            Ok(attempt) => progress.begin(attempt),
         };
         Self { progress, step }
     }
 }
 
 impl<E, P: Policy, C, M, Req> Progress<E, P, C, M, Req> {
-    fn begin<F>(&mut self, attempt: Attempt<E, P>, request: Req) -> Step<E, F, Req>
+    fn begin<F>(&mut self, attempt: Attempt<E, P>) -> Step<E, F>
     where
         E: Clone,
     {
@@ -99,13 +99,13 @@ impl<E, P: Policy, C, M, Req> Progress<E, P, C, M, Req> {
         if let Some(alarm) = &mut self.alarm {
             alarm.clear();
         }
-        Step::Readying { service, request: Some(request) }
+        Step::Readying { service }
     }
 
-    /// Returns the next attempt with the request to make it with, if there may be one.
-    fn again(&mut self, verdict: Verdict) -> Option<(Attempt<E, P>, Req)> {
+    /// Returns the next attempt, if there may be one.
+    fn again(&mut self, verdict: Verdict) -> Option<Attempt<E, P>> {
         let set = &self.balance.set;
-        let may = verdict.repeat != Repeat::Never && self.tries < set.max_tries && self.copy.is_some();
+        let may = verdict.repeat != Repeat::Never && self.tries < set.max_tries && self.request.is_some();
         if !may || set.view().panic {
             return None;
         }
@@ -117,7 +117,7 @@ impl<E, P: Policy, C, M, Req> Progress<E, P, C, M, Req> {
         if picked.is_none() {
             set.bucket.refund();
         }
-        picked.and_then(|attempt| Some((attempt, self.copy.take()?)))
+        picked
     }
 
     /// Picks where to repeat a request: at an endpoint that is believed to work, since in an outage any other
@@ -151,7 +151,7 @@ where
 
     /// Waits for the running attempt's answer no longer than it may be waited for: then the request goes
     /// elsewhere, or if there is nowhere to go, waits on.
-    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Step<E, E::Future, Req>> {
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Step<E, E::Future>> {
         let Some(limit) = self.limit() else { return Poll::Pending };
         loop {
             let alarm = self.alarm.get_or_insert_with(|| Alarm::new(limit));
@@ -167,23 +167,25 @@ where
     fn limit(&self) -> Option<Duration> {
         let limit = self.balance.set.patience.limit()?;
         let endpoint = self.attempt.as_ref()?.load();
-        let may = self.copy.is_some() && self.balance.protocol.may_give_up(&self.mark, endpoint);
+        let may = self.request.is_some() && self.balance.protocol.may_give_up(&self.mark, endpoint);
         may.then_some(limit)
     }
 
     /// Gives the running attempt up, if there is another endpoint to ask.
-    fn give_up(&mut self) -> Option<Step<E, E::Future, Req>> {
+    fn give_up(&mut self) -> Option<Step<E, E::Future>> {
         let outcome = Outcome::Failure(FailureKind::Timeout);
-        let (next, request) = self.again(Verdict { outcome, repeat: Repeat::Elsewhere })?;
+        let next = self.again(Verdict { outcome, repeat: Repeat::Elsewhere })?;
         self.attempt.take().expect("only a running attempt is given up").finish(outcome);
-        Some(self.begin_again(next, request))
+        Some(self.begin(next))
     }
 
-    fn begin_again(&mut self, attempt: Attempt<E, P>, request: Req) -> Step<E, E::Future, Req> {
-        if self.tries + 1 < self.balance.set.max_tries {
-            self.copy = self.balance.protocol.copy(&request);
+    /// Gives the request to the endpoint that is ready for it, and keeps a copy if there may be another attempt.
+    fn send(&mut self, service: &mut E) -> Option<E::Future> {
+        let request = self.request.take()?;
+        if self.tries < self.balance.set.max_tries {
+            self.request = self.balance.protocol.copy(&request);
         }
-        self.begin(attempt, request)
+        Some(service.call(request))
     }
 
     /// Ends the running attempt: either the next one begins, or its result is the answer.
@@ -191,15 +193,15 @@ where
         &mut self,
         verdict: Verdict,
         result: Result<E::Response, E::Error>,
-    ) -> Result<Step<E, E::Future, Req>, Answer<E, Req>> {
+    ) -> Result<Step<E, E::Future>, Answer<E, Req>> {
         let attempt = self.attempt.take().expect("a result comes from a running attempt");
         if self.tries > 1 && verdict.outcome == Outcome::Success {
             self.balance.set.refute(&self.tried, attempt.load().id());
         }
         let (name, in_flight) = attempt.finish(verdict.outcome);
-        if let Some((attempt, request)) = self.again(verdict) {
+        if let Some(attempt) = self.again(verdict) {
             drop(in_flight);
-            return Ok(self.begin_again(attempt, request));
+            return Ok(self.begin(attempt));
         }
         let route = Route { endpoint: &name, tries: self.tries };
         Err(match result {
@@ -225,16 +227,15 @@ where
                 StepProjection::Refused { error } => {
                     return Poll::Ready(Err(BalanceError::NoEndpoint(*error)));
                 }
-                StepProjection::Readying { service, request } => match ready!(service.poll_ready(cx)) {
+                StepProjection::Readying { service } => match ready!(service.poll_ready(cx)) {
                     Ok(()) => {
-                        let request = request.take().expect("a request is sent once per attempt");
-                        let answer = service.call(request);
+                        let answer = this.progress.send(service);
+                        let answer = answer.expect("an attempt begins with the request at hand");
                         this.step.set(Step::Calling { answer });
                         continue;
                     }
                     Err(error) => {
                         // The request was never given away, so it can go elsewhere whatever it is.
-                        this.progress.copy = request.take();
                         let result = Err(error);
                         let verdict = this.progress.judge(&result);
                         (Verdict { repeat: Repeat::Elsewhere, ..verdict }, result)

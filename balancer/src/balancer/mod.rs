@@ -13,7 +13,7 @@ mod upstream;
 
 use std::{future::Future, net::SocketAddr, os::fd::AsFd, sync::Arc};
 
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinSet};
 
 use self::{
     admission::{Admission, Gate},
@@ -34,6 +34,7 @@ use crate::{
     access_log::{LogWriter, Logged},
     admin::AdminService,
     discovery::{self, Discover},
+    h1::Keep,
     policy::PolicyKind,
     server,
 };
@@ -116,7 +117,26 @@ impl Balancer {
     ///
     /// # Errors
     /// None at present: what can go wrong with one connection ends that one alone.
-    pub async fn serve(mut self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+    pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+        let (stop, stopped) = oneshot::channel();
+        let told = async {
+            shutdown.await;
+            // Nobody hears it when serving has ended already.
+            let _ = stop.send(());
+            std::future::pending::<()>().await
+        };
+        tokio::select! {
+            result = self.serve_until(stopped) => result,
+            () = told => Ok(()),
+        }
+    }
+
+    /// Not generic, so that the way of a request is compiled as a part of this crate.
+    async fn serve_until(mut self, stopped: oneshot::Receiver<()>) -> Result<(), Error> {
+        let shutdown = async {
+            // A sender that is gone means the same.
+            let _ = stopped.await;
+        };
         if let Some((listener, config)) = self.admin.take() {
             let service = AdminService::new(self.endpoints(), self.status(), config.token().cloned());
             let (limits, stats) = (AdminConfig::server(), ConnectionStats::new());
@@ -126,6 +146,8 @@ impl Balancer {
         let (status, paths) = (self.status(), Arc::new(self.paths));
         let (balance, rules, gate) = (Explained::new(self.balance), self.proxy, self.gate);
         let log = self.log;
+        // The log looks at fields.
+        let keep = if log.is_some() { Keep::Map } else { Keep::Verbatim };
         let front = |peer: SocketAddr| {
             let proxy = Proxy::new(balance.clone(), peer, rules);
             let front = Front::new(Admission::new(proxy, gate.clone()), Arc::clone(&paths), status.clone());
@@ -146,7 +168,7 @@ impl Balancer {
                 }
             }
         };
-        server::serve_until(self.listener, front, self.server, self.stats, end).await;
+        server::serve_until(keep, self.listener, front, self.server, self.stats, end).await;
         drop(self.tasks);
         Ok(())
     }

@@ -54,7 +54,7 @@ impl Replicas {
     }
 
     pub(super) fn connect(&self, address: &SocketAddr) -> HttpEndpoint {
-        HttpEndpoint::new(*address, self.config.clone())
+        HttpEndpoint::verbatim(*address, self.config.clone())
     }
 
     pub(super) fn endpoints(&self) -> &Endpoints<HttpEndpoint, PolicyKind> {

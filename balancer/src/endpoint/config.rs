@@ -15,7 +15,7 @@ pub struct EndpointConfig {
     /// How long an unused connection is kept. Default: 4 s, less than the shortest keep-alive time among common
     /// servers (uvicorn: 5 s), so that it is we who close first and a request never meets a closing connection.
     pub idle_timeout: Duration,
-    /// How many unused connections are kept. Default: 512, enough for 1,024 clients over three replicas; beyond
+    /// How many unused connections are kept, by each worker of the server. Default: 512, enough for 1,024 clients over three replicas; beyond
     /// that connections are closed after use.
     pub max_idle: usize,
     /// The largest answer of known length that is held until it is whole, in bytes. Default: 64 KiB. A held

@@ -23,56 +23,42 @@ type Connecting = Pin<Box<dyn Future<Output = Result<Box<Connection>, Error>> + 
 pub struct Exchange {
     pool: Arc<Pool>,
     state: State,
-    /// The request as it was given. A body that is whole in memory stays here and is sent as a copy that shares
-    /// its memory; a streaming one moves out when it is sent.
-    request: Request<Body>,
-    streaming: bool,
+    method: RequestMethod,
 }
 
 enum State {
-    /// The message is here when another connection, dead before it took a byte, was to carry it.
-    Connecting(Connecting, Option<Outgoing>),
+    /// The message waits for its connection: the first one, or another when that was dead before it took a byte.
+    Connecting(Connecting, Outgoing),
     UnderWay(UnderWay),
     Done,
 }
 
 impl Exchange {
     pub(super) fn new(pool: Arc<Pool>, request: Request<Body>) -> Self {
-        let streaming = request.body().as_bytes().is_none();
-        let mut exchange = Self { pool, state: State::Done, request, streaming };
-        exchange.state = match exchange.pool.take() {
-            Some(connection) => exchange.begin(connection, None),
-            None => State::Connecting(exchange.connect(), None),
+        let method = RequestMethod::of(request.method());
+        let state = match pool.take() {
+            Some(mut connection) => {
+                write(&mut connection.outgoing, request, &pool.name);
+                State::UnderWay(UnderWay::new(connection, method))
+            }
+            None => {
+                let mut message = Outgoing::default();
+                write(&mut message, request, &pool.name);
+                State::Connecting(connect(&pool), message)
+            }
         };
-        exchange
+        Self { pool, state, method }
     }
+}
 
-    /// Returns the request as it was given, to ask elsewhere; `None` when its body streams.
-    ///
-    /// It costs nothing, where a copy made before asking costs every request something. Whether asking elsewhere
-    /// is safe is told by [`Error::stage`] and by what the request means.
-    pub fn into_request(self) -> Option<Request<Body>> {
-        (!self.streaming).then_some(self.request)
-    }
+fn connect(pool: &Pool) -> Connecting {
+    Box::pin(Connection::open(pool.address, pool.config.connect_timeout))
+}
 
-    fn connect(&self) -> Connecting {
-        Box::pin(Connection::open(self.pool.address, self.pool.config.connect_timeout))
-    }
-
-    fn begin(&mut self, mut connection: Box<Connection>, message: Option<Outgoing>) -> State {
-        match message {
-            Some(message) => connection.outgoing = message,
-            None => self.write_head(&mut connection.outgoing),
-        }
-        State::UnderWay(UnderWay::new(connection, RequestMethod::of(self.request.method())))
-    }
-
-    fn write_head(&mut self, outgoing: &mut Outgoing) {
-        let body = self.request.body().try_clone();
-        let body = body.unwrap_or_else(|| mem::take(self.request.body_mut()));
-        let framing = encode_request(outgoing.head(), &self.request, &body, &self.pool.name);
-        outgoing.start(framing, body);
-    }
+fn write(outgoing: &mut Outgoing, request: Request<Body>, host: &str) {
+    let (head, body) = request.into_parts();
+    let framing = encode_request(outgoing.head(), &head, &body, host);
+    outgoing.start(framing, body);
 }
 
 impl Future for Exchange {
@@ -83,16 +69,16 @@ impl Future for Exchange {
         loop {
             match &mut this.state {
                 State::Connecting(connecting, message) => {
-                    let connection = ready!(connecting.as_mut().poll(cx))?;
-                    let message = message.take();
-                    this.state = this.begin(connection, message);
+                    let mut connection = ready!(connecting.as_mut().poll(cx))?;
+                    connection.outgoing = mem::take(message);
+                    this.state = State::UnderWay(UnderWay::new(connection, this.method));
                 }
                 State::UnderWay(under_way) => {
                     let result = ready!(under_way.poll_response(cx, &this.pool));
                     match result {
                         Err(error) if under_way.was_dead(&error) => {
                             let message = under_way.take_message();
-                            this.state = State::Connecting(this.connect(), Some(message));
+                            this.state = State::Connecting(connect(&this.pool), message);
                         }
                         result => {
                             this.state = State::Done;

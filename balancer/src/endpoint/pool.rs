@@ -8,8 +8,15 @@ use tokio::time::{Instant, sleep_until};
 
 use super::config::EndpointConfig;
 use super::connection::Connection;
+use crate::clock;
+use crate::h1::Keep;
+use crate::server::worker_number;
 
-/// The unused connections to one replica.
+/// In how many parts a pool is. 16: each worker of a server has one of its own, and beyond fifteen workers two
+/// share one, which costs a wake-up across threads at times.
+const PARTS: usize = 16;
+
+/// The unused connections to one replica, for each worker apart.
 ///
 /// The youngest is taken first, so that under a falling load the oldest stay unused and are closed in time.
 #[derive(Debug)]
@@ -18,7 +25,8 @@ pub(super) struct Pool {
     /// The address as text, which stands in for a missing `Host`.
     pub(super) name: String,
     pub(super) config: EndpointConfig,
-    idle: Mutex<Idle>,
+    pub(super) keep: Keep,
+    idle: [Mutex<Idle>; PARTS],
 }
 
 #[derive(Debug, Default)]
@@ -30,15 +38,15 @@ struct Idle {
 }
 
 impl Pool {
-    pub(super) fn new(address: SocketAddr, config: EndpointConfig) -> Arc<Self> {
-        Arc::new(Self { address, name: address.to_string(), config, idle: Mutex::default() })
+    pub(super) fn new(address: SocketAddr, config: EndpointConfig, keep: Keep) -> Arc<Self> {
+        Arc::new(Self { address, name: address.to_string(), config, keep, idle: Default::default() })
     }
 
     /// Takes a connection that is young enough and on which nothing has happened since.
     pub(super) fn take(&self) -> Option<Box<Connection>> {
         loop {
             let (since, connection) = self.lock().connections.pop_back()?;
-            if since.elapsed() >= self.config.idle_timeout {
+            if clock::now().saturating_duration_since(since) >= self.config.idle_timeout {
                 // The ones before it are older still. They are dropped outside the lock.
                 let rest = std::mem::take(&mut self.lock().connections);
                 drop(rest);
@@ -56,7 +64,7 @@ impl Pool {
             return;
         }
         connection.reset();
-        let now = Instant::now();
+        let now = clock::now();
         let mut idle = self.lock();
         if idle.connections.len() >= self.config.max_idle {
             return;
@@ -84,7 +92,7 @@ impl Pool {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Idle> {
         // Nothing in the critical sections can leave the list half changed.
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+        self.idle[worker_number() % PARTS].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -11,7 +11,7 @@ use super::config::EndpointConfig;
 use super::exchange::Exchange;
 use super::pool::Pool;
 use crate::error::Error;
-use crate::h1::Body;
+use crate::h1::{Body, Keep};
 
 /// A replica that speaks HTTP/1.1, as a tower service.
 ///
@@ -42,7 +42,12 @@ pub struct HttpEndpoint {
 impl HttpEndpoint {
     /// Creates the endpoint; nothing is connected before the first request.
     pub fn new(address: SocketAddr, config: EndpointConfig) -> Self {
-        Self { pool: Pool::new(address, config) }
+        Self { pool: Pool::new(address, config, Keep::Map) }
+    }
+
+    /// Creates an endpoint whose answers keep their fields as they came, for services of this crate.
+    pub(crate) fn verbatim(address: SocketAddr, config: EndpointConfig) -> Self {
+        Self { pool: Pool::new(address, config, Keep::Verbatim) }
     }
 
     /// Returns the replica's address.

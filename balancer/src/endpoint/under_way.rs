@@ -14,8 +14,8 @@ use super::failure;
 use super::pool::Pool;
 use crate::error::{Error, ErrorKind, Stage};
 use crate::h1::{
-    Body, Decoder, Expect, Failure, Framing, HeadScan, Limits, Outgoing, Ready, RequestMethod, Violation,
-    response, response::ResponseHead,
+    Body, Decoder, Expect, Failure, Framing, HeadScan, Outgoing, Ready, RequestMethod, Violation, response,
+    response::ResponseHead,
 };
 
 /// How many interim (1xx) answers are skipped before the final one. 16, far more than the one `103` that servers
@@ -72,7 +72,7 @@ impl UnderWay {
     ) -> Poll<Result<Response<Body>, Error>> {
         let mut connection =
             self.connection.take().expect("an exchange is polled until its answer, no longer");
-        let failed = match self.poll_head(cx, &mut connection, &pool.config) {
+        let failed = match self.poll_head(cx, &mut connection, pool) {
             Poll::Ready(Ok(head)) => return Poll::Ready(self.respond(head, connection, pool)),
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Pending => Poll::Pending,
@@ -86,11 +86,11 @@ impl UnderWay {
         &mut self,
         cx: &mut Context<'_>,
         connection: &mut Connection,
-        config: &EndpointConfig,
+        pool: &Pool,
     ) -> Poll<Result<ResponseHead, Error>> {
         self.poll_upload(cx, connection)?;
         loop {
-            if let Some(head) = self.step(connection, config).map_err(Violation::in_response)? {
+            if let Some(head) = self.step(connection, pool).map_err(Violation::in_response)? {
                 return Poll::Ready(Ok(head));
             }
             match connection.reader.poll_fill(cx, self.expected(connection)) {
@@ -102,7 +102,7 @@ impl UnderWay {
         }
         let progress = Some((connection.outgoing.sent(), self.received));
         if mem::replace(&mut self.progress, progress) != progress {
-            connection.alarm.set(config.progress_timeout);
+            connection.alarm.set(pool.config.progress_timeout);
         }
         ready!(connection.alarm.poll(cx));
         Poll::Ready(Err(failure::timeout(self.stage(connection))))
@@ -126,13 +126,9 @@ impl UnderWay {
     }
 
     /// Looks at what came; returns the head once as much of the answer is here as is waited for.
-    fn step(
-        &mut self,
-        connection: &mut Connection,
-        config: &EndpointConfig,
-    ) -> Result<Option<ResponseHead>, Violation> {
+    fn step(&mut self, connection: &mut Connection, pool: &Pool) -> Result<Option<ResponseHead>, Violation> {
         while self.head.is_none() {
-            let Some(head) = self.next_head(connection, &config.limits)? else { return Ok(None) };
+            let Some(head) = self.next_head(connection, pool)? else { return Ok(None) };
             if head.response.status().is_informational() {
                 self.interim += 1;
                 if self.interim > INTERIM_ANSWERS {
@@ -142,21 +138,22 @@ impl UnderWay {
                 self.head = Some(head);
             }
         }
-        let wanted = self.head.as_ref().map_or(0, |head| held(head.framing, config));
+        let wanted = self.head.as_ref().map_or(0, |head| held(head.framing, &pool.config));
         Ok(if connection.buffer().len() >= wanted { self.head.take() } else { None })
     }
 
     fn next_head(
         &mut self,
         connection: &mut Connection,
-        limits: &Limits,
+        pool: &Pool,
     ) -> Result<Option<ResponseHead>, Violation> {
+        let limits = &pool.config.limits;
         let Some(length) = response::find(&mut self.scan, connection.buffer(), limits)? else {
             return Ok(None);
         };
         self.scan = HeadScan::default();
         let head = connection.buffer().split_to(length).freeze();
-        response::parse(&head, self.method, limits).map(Some)
+        response::parse(&head, self.method, limits, pool.keep).map(Some)
     }
 
     fn expected(&self, connection: &Connection) -> Expect {
@@ -174,20 +171,30 @@ impl UnderWay {
         pool: &Arc<Pool>,
     ) -> Result<Response<Body>, Error> {
         let upload = mem::replace(&mut self.upload, Upload::Written);
-        let ResponseHead { response, framing, keep_alive } = head;
+        let written = matches!(upload, Upload::Written);
+        let ResponseHead { response, verbatim, framing, keep_alive } = head;
+        if let Framing::Length(length) = framing
+            && length <= pool.config.held_response.min(connection.buffer().len()) as u64
+            && length <= pool.config.limits.body_bytes
+        {
+            let content = connection.buffer().split_to(length as usize).freeze();
+            if keep_alive && written {
+                pool.put(connection);
+            }
+            return Ok(response.map(|()| Body::from(content).with_fields(verbatim)));
+        }
         let broken = |violation: Violation| violation.in_response();
         let mut decoder = Decoder::new(framing, pool.config.limits.body_bytes).map_err(broken)?;
         let Ready { content, trailers } = decoder.decode_ready(connection.buffer()).map_err(broken)?;
-        let written = matches!(upload, Upload::Written);
         if decoder.is_done() && trailers.is_none() {
             if keep_alive && written {
                 pool.put(connection);
             }
-            return Ok(response.map(|()| Body::from(content)));
+            return Ok(response.map(|()| Body::from(content).with_fields(verbatim)));
         }
         let ready = Ready { content, trailers };
         let answer = Answer::new(connection, Arc::clone(pool), decoder, ready, upload, keep_alive);
-        Ok(response.map(|()| Body::stream(answer)))
+        Ok(response.map(|()| Body::stream(answer).with_fields(verbatim)))
     }
 
     fn stage(&self, connection: &Connection) -> Stage {

@@ -4,7 +4,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Sleep, sleep};
+
+use crate::clock;
 
 /// A timer that a connection keeps: moving a tokio timer to a later time costs one atomic operation, where a new
 /// one costs the wheel's lock and an allocation.
@@ -22,7 +24,7 @@ impl Alarm {
     /// Sets the alarm to ring after `delay` from now.
     pub(crate) fn set(&mut self, delay: Duration) {
         // A delay that cannot be represented never ends within the life of the process.
-        let Some(deadline) = Instant::now().checked_add(delay) else { return self.clear() };
+        let Some(deadline) = clock::now().checked_add(delay) else { return self.clear() };
         self.sleep.as_mut().reset(deadline);
         self.armed = true;
     }
@@ -51,6 +53,8 @@ impl Alarm {
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
+
+    use tokio::time::Instant;
 
     use super::*;
 

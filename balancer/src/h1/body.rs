@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
+use super::verbatim::Verbatim;
 use crate::error::{Error, ErrorKind};
 
 /// The body of a request or an answer.
@@ -25,6 +26,9 @@ use crate::error::{Error, ErrorKind};
 #[derive(Default)]
 pub struct Body {
     content: Content,
+    /// The fields of the message, while nobody needs them in a map. Inside a balancer alone: whatever a user's
+    /// service gets has its fields where `http` has them.
+    fields: Option<Verbatim>,
 }
 
 #[derive(Default)]
@@ -38,7 +42,7 @@ enum Content {
 impl Body {
     /// Returns a body without content.
     pub const fn empty() -> Self {
-        Self { content: Content::Empty }
+        Self { content: Content::Empty, fields: None }
     }
 
     /// Wraps any other body, such as the answer of a service in this process.
@@ -52,7 +56,7 @@ impl Body {
 
     /// Wraps a body that already speaks this crate's errors.
     pub(crate) fn stream(body: impl HttpBody<Data = Bytes, Error = Error> + Send + 'static) -> Self {
-        Self { content: Content::Stream(Box::pin(body)) }
+        Self { content: Content::Stream(Box::pin(body)), fields: None }
     }
 
     /// Returns the content when the whole of it is in memory, `None` when it streams.
@@ -69,7 +73,28 @@ impl Body {
 
     /// Returns a copy that shares the content, if the whole of it is in memory.
     pub fn try_clone(&self) -> Option<Self> {
-        self.as_bytes().cloned().map(Self::from)
+        let content = self.as_bytes().cloned().map(Self::from)?;
+        Some(Self { fields: self.fields.clone(), ..content })
+    }
+
+    /// Returns the body with the fields of its message.
+    pub(crate) fn with_fields(self, fields: Option<Verbatim>) -> Self {
+        Self { fields, ..self }
+    }
+
+    /// Returns the fields of the message, if they are not in its map.
+    pub(crate) fn fields(&self) -> Option<&Verbatim> {
+        self.fields.as_ref()
+    }
+
+    /// Returns the fields of the message, to add to them.
+    pub(crate) fn fields_mut(&mut self) -> Option<&mut Verbatim> {
+        self.fields.as_mut()
+    }
+
+    /// Takes the fields out, to put them into a map.
+    pub(crate) fn take_fields(&mut self) -> Option<Verbatim> {
+        self.fields.take()
     }
 }
 
@@ -110,7 +135,7 @@ impl HttpBody for Body {
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
         let content = if bytes.is_empty() { Content::Empty } else { Content::Whole(bytes) };
-        Self { content }
+        Self { content, fields: None }
     }
 }
 

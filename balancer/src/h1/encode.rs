@@ -1,7 +1,8 @@
 //! Heads onto the wire.
 
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING};
-use http::{HeaderMap, Method, Request, Response, Version};
+use http::request::Parts;
+use http::{HeaderMap, Method, Response, Version};
 use http_body::Body as _;
 
 use super::body::Body;
@@ -16,12 +17,17 @@ pub(crate) enum Persistence {
 }
 
 /// Writes a request's head in HTTP/1.1 and returns how its body is framed; `host` stands in for a missing `Host`.
-pub(crate) fn request<B>(out: &mut Vec<u8>, request: &Request<B>, body: &Body, host: &str) -> Framing {
-    out.extend_from_slice(request.method().as_str().as_bytes());
+pub(crate) fn request(out: &mut Vec<u8>, request: &Parts, body: &Body, host: &str) -> Framing {
+    out.extend_from_slice(request.method.as_str().as_bytes());
     out.push(b' ');
-    out.extend_from_slice(request.uri().path_and_query().map_or("/", |target| target.as_str()).as_bytes());
+    out.extend_from_slice(request.uri.path_and_query().map_or("/", |target| target.as_str()).as_bytes());
     out.extend_from_slice(b" HTTP/1.1\r\n");
-    let written = write_fields(out, request.headers(), Length::Ours);
+    let mut written = write_fields(out, &request.headers, Length::Ours);
+    if let Some(fields) = body.fields() {
+        fields.write(out);
+        // Without a host they would not have been kept as they came.
+        written.host = true;
+    }
     if written.te {
         // RFC 9110 section 10.1.4: TE concerns this hop, and Connection says so.
         out.extend_from_slice(b"connection: te\r\n");
@@ -31,8 +37,8 @@ pub(crate) fn request<B>(out: &mut Vec<u8>, request: &Request<B>, body: &Body, h
         out.extend_from_slice(host.as_bytes());
         out.extend_from_slice(b"\r\n");
     }
-    let framing = request_framing(request.method(), body);
-    write_framing(out, framing, anticipates_content(request.method()));
+    let framing = request_framing(&request.method, body);
+    write_framing(out, framing, anticipates_content(&request.method));
     out.extend_from_slice(b"\r\n");
     framing
 }
@@ -61,6 +67,9 @@ pub(crate) fn response<B>(
     out.extend_from_slice(b"\r\n");
     let no_length = status.is_informational() || status == http::StatusCode::NO_CONTENT;
     let length = if bodiless && !no_length { Length::AsGiven } else { Length::Ours };
+    if let Some(fields) = body.fields() {
+        fields.write(out);
+    }
     write_fields(out, response.headers(), length);
     if !bodiless {
         write_framing(out, framing, true);
@@ -162,7 +171,7 @@ mod tests {
     use std::task::{Context, Poll};
 
     use bytes::Bytes;
-    use http::StatusCode;
+    use http::{Request, StatusCode};
     use http_body::Frame;
 
     use super::*;
@@ -185,7 +194,7 @@ mod tests {
 
     fn request_text(builder: http::request::Builder, body: &Body) -> String {
         let mut out = Vec::new();
-        request(&mut out, &builder.body(()).unwrap(), body, "replica:1");
+        request(&mut out, &builder.body(()).unwrap().into_parts().0, body, "replica:1");
         String::from_utf8(out).unwrap()
     }
 

@@ -1,9 +1,10 @@
 //! The fields of a head: checked once, with what the codec must know of them.
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING};
+use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 
+use super::verbatim::{Cuts, Verbatim};
 use super::violation::Violation;
 
 /// Room for the fields that the proxy rules add, so that the map does not grow a second time.
@@ -11,38 +12,137 @@ const ROOM_TO_ADD: usize = 6;
 
 /// What the fields of a head say to the codec itself.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Facts {
+pub(crate) struct Facts<'a> {
     pub(crate) content_length: Option<u64>,
     pub(crate) chunked: bool,
+    pub(crate) host: Option<&'a [u8]>,
     pub(crate) hosts: usize,
     pub(crate) close: bool,
     pub(crate) keep_alive: bool,
     pub(crate) expects_continue: bool,
+    pub(crate) pure: bool,
+    /// Whether a field is among them that somebody between the two connections must look at.
+    pub(crate) examine: bool,
+    pub(super) cuts: Cuts,
 }
 
-/// Moves parsed fields into a map whose values share `head`'s memory, and gathers the facts.
-///
-/// `Transfer-Encoding` does not get into the map: it belongs to the hop that this codec ends, and a body that is
-/// passed on is framed anew.
-pub(crate) fn collect(
-    head: &Bytes,
-    parsed: &[httparse::Header<'_>],
-) -> Result<(HeaderMap, Facts), Violation> {
-    let mut map = HeaderMap::with_capacity(parsed.len() + ROOM_TO_ADD);
-    let mut facts = Facts::default();
-    for field in parsed {
-        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| BAD_NAME)?;
-        facts.note(&name, field.value)?;
-        if name == TRANSFER_ENCODING {
-            continue;
+/// What is done with the fields of a head beyond checking them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// Every field goes into a map, for services that read them.
+    Map,
+    /// They stay as they came where nothing between the two connections has to look at them.
+    Verbatim,
+}
+
+/// The fields of a checked head.
+#[derive(Debug)]
+pub(crate) enum Fields {
+    Map(HeaderMap),
+    Verbatim(Verbatim),
+}
+
+/// Checks parsed fields and gathers the facts, among them what of the lines goes no further.
+pub(crate) fn check<'a>(head: &[u8], parsed: &[httparse::Header<'a>]) -> Result<Facts<'a>, Violation> {
+    let mut facts = Facts { cuts: Cuts::new(head.len()), ..Facts::default() };
+    for (index, field) in parsed.iter().enumerate() {
+        let known = Known::of(field.name.as_bytes());
+        let start = field.name.as_ptr() as usize - head.as_ptr() as usize;
+        if index == 0 {
+            facts.cuts.start_at(start);
         }
-        let value = HeaderValue::from_maybe_shared(head.slice_ref(field.value)).map_err(|_| BAD_VALUE)?;
-        map.append(name, value);
+        // A line that is written in a way that must not be passed on: a blank before the colon.
+        facts.examine |= head.get(start + field.name.len()) != Some(&b':');
+        if known != Known::Other {
+            facts.note(known, field.value)?;
+            if known.ends_here() {
+                let next =
+                    parsed.get(index + 1).map(|field| field.name.as_ptr() as usize - head.as_ptr() as usize);
+                facts.examine |= facts.cuts.add(start, next).is_none();
+            }
+        }
     }
     if facts.chunked && facts.content_length.is_some() {
         return Err(BOTH_FRAMINGS);
     }
-    Ok((map, facts))
+    Ok(facts)
+}
+
+/// Keeps checked fields; both forms share `head`'s memory.
+///
+/// `Transfer-Encoding` is not kept: it belongs to the hop that this codec ends, and a body that is passed on is
+/// framed anew.
+pub(crate) fn keep(
+    head: &Bytes,
+    parsed: &[httparse::Header<'_>],
+    facts: &Facts<'_>,
+    how: Keep,
+) -> Result<Fields, Violation> {
+    if how == Keep::Verbatim && !facts.examine {
+        return Ok(Fields::Verbatim(Verbatim::new(head, facts.cuts.clone(), facts.pure)));
+    }
+    let mut map = HeaderMap::with_capacity(parsed.len() + ROOM_TO_ADD);
+    for field in parsed {
+        if Known::of(field.name.as_bytes()) == Known::TransferEncoding {
+            continue;
+        }
+        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| BAD_NAME)?;
+        let value = HeaderValue::from_maybe_shared(head.slice_ref(field.value)).map_err(|_| BAD_VALUE)?;
+        map.append(name, value);
+    }
+    Ok(Fields::Map(map))
+}
+
+/// The fields that somebody in this crate has to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Known {
+    Connection,
+    ContentLength,
+    Expect,
+    Host,
+    KeepAlive,
+    Pure,
+    TransferEncoding,
+    /// What the rules of a proxy or of a retry look at; rare enough for the longer way.
+    Examined,
+    Other,
+}
+
+impl Known {
+    /// Tells a name by its length first, which leaves at most two candidates and none for most names.
+    fn of(name: &[u8]) -> Self {
+        let examined = |is: bool| if is { Self::Examined } else { Self::Other };
+        let either = |is: bool, known: Self| if is { known } else { Self::Other };
+        match name.len() {
+            2 => examined(is(name, b"te")),
+            3 => examined(is(name, b"via")),
+            4 => either(is(name, b"host"), Self::Host),
+            // Every `Connection: close` names it.
+            5 => examined(is(name, b"close")),
+            6 => either(is(name, b"expect"), Self::Expect),
+            7 => examined(is(name, b"upgrade") || is(name, b"trailer")),
+            9 => examined(is(name, b"forwarded") || is(name, b"x-real-ip")),
+            10 if is(name, b"connection") => Self::Connection,
+            10 => either(is(name, b"keep-alive"), Self::KeepAlive),
+            12 => examined(is(name, b"max-forwards")),
+            13 => either(is(name, b"martello-pure"), Self::Pure),
+            14 => either(is(name, b"content-length"), Self::ContentLength),
+            15 => examined(is(name, b"x-forwarded-for")),
+            16 => examined(is(name, b"proxy-connection")),
+            17 if is(name, b"transfer-encoding") => Self::TransferEncoding,
+            17 => examined(is(name, b"x-forwarded-proto")),
+            22 => examined(is(name, b"martello-not-processed")),
+            _ => Self::Other,
+        }
+    }
+
+    /// Whether the codec says it anew for the next hop, or not at all.
+    fn ends_here(self) -> bool {
+        matches!(
+            self,
+            Self::Connection | Self::ContentLength | Self::Expect | Self::KeepAlive | Self::TransferEncoding
+        )
+    }
 }
 
 const BAD_NAME: Violation = Violation::malformed("a field name is not a token (RFC 9110 section 5.1)");
@@ -64,21 +164,22 @@ const UNKNOWN_EXPECTATION: Violation = Violation::with_status(
     "an expectation other than 100-continue (RFC 9110 section 10.1.1)",
 );
 
-impl Facts {
-    fn note(&mut self, name: &HeaderName, value: &[u8]) -> Result<(), Violation> {
-        if *name == CONTENT_LENGTH {
-            self.note_length(value)
-        } else if *name == TRANSFER_ENCODING {
-            self.note_coding(value)
-        } else if *name == CONNECTION {
-            self.note_options(value);
-            Ok(())
-        } else if *name == EXPECT {
-            self.note_expectation(value)
-        } else {
-            self.hosts += usize::from(*name == HOST);
-            Ok(())
+impl<'a> Facts<'a> {
+    fn note(&mut self, name: Known, value: &'a [u8]) -> Result<(), Violation> {
+        match name {
+            Known::ContentLength => self.note_length(value)?,
+            Known::TransferEncoding => self.note_coding(value)?,
+            Known::Expect => self.note_expectation(value)?,
+            Known::Connection => self.note_options(value),
+            Known::Host => {
+                self.hosts += 1;
+                self.host = Some(value);
+            }
+            Known::Pure => self.pure = value == b"?1",
+            Known::Examined => self.examine = true,
+            Known::KeepAlive | Known::Other => {}
         }
+        Ok(())
     }
 
     // RFC 9112 section 6.3 lets a recipient fold identical repetitions into one. Whoever sends two is broken or
@@ -103,8 +204,12 @@ impl Facts {
     fn note_options(&mut self, value: &[u8]) {
         for option in value.split(|byte| *byte == b',') {
             let option = option.trim_ascii();
-            self.close |= option.eq_ignore_ascii_case(b"close");
-            self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+            let close = option.eq_ignore_ascii_case(b"close");
+            let keep_alive = option.eq_ignore_ascii_case(b"keep-alive");
+            self.close |= close;
+            self.keep_alive |= keep_alive;
+            // Any other names a field that goes no further either.
+            self.examine |= !close && !keep_alive && !option.is_empty();
         }
     }
 
@@ -115,6 +220,13 @@ impl Facts {
         self.expects_continue = true;
         Ok(())
     }
+}
+
+/// Compares a token with one in lower case, all bytes at once: in a token, only letters (and `-`, which stays)
+/// become one of these by that bit.
+fn is<const N: usize>(name: &[u8], lower: &[u8; N]) -> bool {
+    let Ok(name) = <&[u8; N]>::try_from(name) else { return false };
+    name.iter().zip(lower).fold(0, |differs, (a, b)| differs | ((a | 0x20) ^ b)) == 0
 }
 
 /// Reads `1*DIGIT`: no sign, no blank, no list, nothing that does not fit.
@@ -152,12 +264,10 @@ pub(crate) const TOO_MANY_FIELDS: Violation = Violation::with_status(
 mod tests {
     use super::*;
 
-    fn facts(fields: &[(&'static str, &'static str)]) -> Result<Facts, Violation> {
-        let mut facts = Facts::default();
-        for (name, value) in fields {
-            facts.note(&HeaderName::from_static(name), value.as_bytes())?;
-        }
-        Ok(facts)
+    fn facts(fields: &[(&'static str, &'static str)]) -> Result<Facts<'static>, Violation> {
+        let parsed: Vec<_> =
+            fields.iter().map(|(name, value)| httparse::Header { name, value: value.as_bytes() }).collect();
+        check(b"", &parsed).map(|facts| Facts { cuts: Cuts::default(), examine: false, ..facts })
     }
 
     #[test]

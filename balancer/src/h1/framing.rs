@@ -22,7 +22,7 @@ const CODING_IN_OLD_VERSION: Violation =
     Violation::malformed("transfer-encoding in an HTTP/1.0 message (RFC 9112 section 6.1)");
 
 /// The framing of a request: without any declaration there is no body.
-pub(crate) fn of_request(version: Version, facts: &Facts) -> Result<Framing, Violation> {
+pub(crate) fn of_request(version: Version, facts: &Facts<'_>) -> Result<Framing, Violation> {
     Ok(declared(version, facts)?.unwrap_or(Framing::Empty))
 }
 
@@ -31,7 +31,7 @@ pub(crate) fn of_response(
     request: RequestMethod,
     status: StatusCode,
     version: Version,
-    facts: &Facts,
+    facts: &Facts<'_>,
 ) -> Result<Framing, Violation> {
     let declared = declared(version, facts)?;
     if request == RequestMethod::Head || has_no_content(status) {
@@ -58,7 +58,7 @@ pub(crate) fn has_no_content(status: StatusCode) -> bool {
     status.is_informational() || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED
 }
 
-fn declared(version: Version, facts: &Facts) -> Result<Option<Framing>, Violation> {
+fn declared(version: Version, facts: &Facts<'_>) -> Result<Option<Framing>, Violation> {
     match (facts.chunked, facts.content_length) {
         (true, _) if version < Version::HTTP_11 => Err(CODING_IN_OLD_VERSION),
         (true, _) => Ok(Some(Framing::Chunked)),
@@ -69,7 +69,7 @@ fn declared(version: Version, facts: &Facts) -> Result<Option<Framing>, Violatio
 }
 
 /// Returns whether the connection may carry another message after this one (RFC 9112 section 9.3).
-pub(crate) fn keeps_alive(version: Version, facts: &Facts) -> bool {
+pub(crate) fn keeps_alive(version: Version, facts: &Facts<'_>) -> bool {
     !facts.close && (version >= Version::HTTP_11 || facts.keep_alive)
 }
 
@@ -80,7 +80,7 @@ mod tests {
     const OLD: Version = Version::HTTP_10;
     const NOW: Version = Version::HTTP_11;
 
-    fn facts(content_length: Option<u64>, chunked: bool) -> Facts {
+    fn facts(content_length: Option<u64>, chunked: bool) -> Facts<'static> {
         Facts { content_length, chunked, ..Facts::default() }
     }
 

@@ -21,7 +21,9 @@ mod reader;
 pub(crate) mod request;
 pub(crate) mod response;
 mod scan;
+mod spare;
 mod target;
+mod verbatim;
 mod violation;
 
 pub use body::Body;
@@ -30,6 +32,7 @@ pub use limits::Limits;
 pub(crate) use alarm::Alarm;
 pub(crate) use decoder::{Decoded, Decoder, Ready};
 pub(crate) use encode::{Persistence, request as encode_request, response as encode_response};
+pub(crate) use fields::Keep;
 pub(crate) use framing::{Framing, RequestMethod};
 pub(crate) use outgoing::{Failure, Outgoing};
 pub(crate) use reader::{Expect, Reader};

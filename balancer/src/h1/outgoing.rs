@@ -1,6 +1,7 @@
 //! One message on its way out: head and body in as few writes as they fit in.
 
 use std::io::{self, IoSlice};
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -13,6 +14,7 @@ use super::body::Body;
 use super::encode;
 use super::framing::Framing;
 use super::numbers::chunk_size;
+use super::spare::Spare;
 use crate::error::{Error, ErrorKind};
 
 /// Content up to this size is copied behind the head, larger content is written from where it lies. 8 KiB: a copy
@@ -64,6 +66,9 @@ pub(crate) enum Failure {
 impl Outgoing {
     /// The place where the head is written before [`start`](Self::start).
     pub(crate) fn head(&mut self) -> &mut Vec<u8> {
+        if self.buffer.capacity() == 0 {
+            self.buffer = Vec::borrow();
+        }
         self.buffer.clear();
         self.from = 0;
         self.buffer.reserve(HEAD);
@@ -95,7 +100,7 @@ impl Outgoing {
     /// Gives the buffer's memory back while nothing is to be sent.
     pub(crate) fn release(&mut self) {
         if self.unsent() == 0 {
-            self.buffer = Vec::new();
+            mem::take(&mut self.buffer).give_back();
         }
     }
 

@@ -1,11 +1,14 @@
 //! The receiving end of a connection and what it has received.
 
 use std::io;
+use std::mem;
 use std::pin::pin;
 use std::task::{Context, Poll};
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt};
+
+use super::spare::Spare;
 
 /// How much room a read is given. 4 KiB takes a head and a small body in one system call; a connection that is
 /// full each time gets more.
@@ -44,6 +47,9 @@ impl<R: AsyncRead + Unpin> Reader<R> {
             // which saves the next one.
             Expect::Total(total) => total.saturating_sub(self.buffer.len()) + 1,
         };
+        if self.buffer.capacity() == 0 {
+            self.buffer = BytesMut::borrow();
+        }
         // Half of the room left is still worth a read: reserving moves what is there, or allocates.
         if self.buffer.capacity() - self.buffer.len() < room.div_ceil(2) {
             self.buffer.reserve(room);
@@ -54,7 +60,7 @@ impl<R: AsyncRead + Unpin> Reader<R> {
     /// Gives the buffer's memory back while nothing is expected.
     pub(crate) fn release(&mut self) {
         if self.buffer.is_empty() {
-            self.buffer = BytesMut::new();
+            mem::take(&mut self.buffer).give_back();
         }
     }
 }

@@ -3,19 +3,23 @@
 use std::mem::MaybeUninit;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode, Version};
+use http::header::HOST;
+use http::{Method, Request, StatusCode, Version};
 
-use super::fields::{self, Facts};
+use super::fields::{self, Facts, Fields, Keep};
 use super::framing::{self, Framing};
 use super::limits::Limits;
 use super::scan::HeadScan;
 use super::target;
+use super::verbatim::Verbatim;
 use super::violation::Violation;
 
 /// A request's head, checked by every rule that the codec knows.
 #[derive(Debug)]
 pub(crate) struct RequestHead {
     pub(crate) request: Request<()>,
+    /// The fields, where they are not in the request's map.
+    pub(crate) verbatim: Option<Verbatim>,
     pub(crate) framing: Framing,
     pub(crate) keep_alive: bool,
     pub(crate) expects_continue: bool,
@@ -49,7 +53,7 @@ pub(crate) fn find(scan: &mut HeadScan, buffer: &[u8], limits: &Limits) -> Resul
 }
 
 /// Parses a whole head; the values of the request share its memory.
-pub(crate) fn parse(head: &Bytes, limits: &Limits) -> Result<RequestHead, Violation> {
+pub(crate) fn parse(head: &Bytes, limits: &Limits, keep: Keep) -> Result<RequestHead, Violation> {
     let mut room = [const { MaybeUninit::uninit() }; Limits::MAX_FIELDS];
     let room = &mut room[..limits.fields.min(Limits::MAX_FIELDS)];
     let mut parsed = httparse::Request::new(&mut []);
@@ -67,8 +71,13 @@ pub(crate) fn parse(head: &Bytes, limits: &Limits) -> Result<RequestHead, Violat
     if method == Method::CONNECT {
         return Err(CONNECT);
     }
-    let (mut fields, facts) = fields::collect(head, parsed.headers)?;
-    let uri = target::resolve(head.slice_ref(target.as_bytes()), &method, version, &mut fields, &facts)?;
+    let facts = fields::check(head, parsed.headers)?;
+    let (uri, host) = target::resolve(head.slice_ref(target.as_bytes()), &method, version, &facts)?;
+    let keep = if host.is_none() && facts.hosts == 1 { keep } else { Keep::Map };
+    let mut fields = fields::keep(head, parsed.headers, &facts, keep)?;
+    if let (Fields::Map(map), Some(host)) = (&mut fields, host) {
+        map.insert(HOST, host);
+    }
     assemble(method, uri, version, fields, &facts)
 }
 
@@ -76,8 +85,8 @@ fn assemble(
     method: Method,
     uri: http::Uri,
     version: Version,
-    fields: HeaderMap,
-    facts: &Facts,
+    fields: Fields,
+    facts: &Facts<'_>,
 ) -> Result<RequestHead, Violation> {
     let framing = framing::of_request(version, facts)?;
     if method == Method::TRACE && framing != Framing::Empty {
@@ -87,12 +96,18 @@ fn assemble(
     *request.method_mut() = method;
     *request.uri_mut() = uri;
     *request.version_mut() = version;
-    *request.headers_mut() = fields;
+    let verbatim = match fields {
+        Fields::Verbatim(verbatim) => Some(verbatim),
+        Fields::Map(map) => {
+            *request.headers_mut() = map;
+            None
+        }
+    };
     let keep_alive = framing::keeps_alive(version, facts);
     // An HTTP/1.0 client cannot know the expectation (RFC 9110 section 10.1.1), and there is nothing to wait for
     // without content.
     let expects_continue = facts.expects_continue && version >= Version::HTTP_11 && framing != Framing::Empty;
-    Ok(RequestHead { request, framing, keep_alive, expects_continue })
+    Ok(RequestHead { request, verbatim, framing, keep_alive, expects_continue })
 }
 
 /// A version that is well formed and not spoken deserves another status than garbage.
@@ -114,7 +129,7 @@ mod tests {
     use super::*;
 
     fn parse_text(text: &str) -> Result<RequestHead, Violation> {
-        parse(&Bytes::copy_from_slice(text.as_bytes()), &Limits::for_requests())
+        parse(&Bytes::copy_from_slice(text.as_bytes()), &Limits::for_requests(), Keep::Map)
     }
 
     fn refused(text: &str) -> u16 {

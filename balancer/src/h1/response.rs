@@ -5,16 +5,19 @@ use std::mem::MaybeUninit;
 use bytes::Bytes;
 use http::{Response, StatusCode, Version};
 
-use super::fields;
+use super::fields::{self, Fields, Keep};
 use super::framing::{self, Framing, RequestMethod};
 use super::limits::Limits;
 use super::scan::HeadScan;
+use super::verbatim::Verbatim;
 use super::violation::Violation;
 
 /// A response's head, checked by every rule that the codec knows.
 #[derive(Debug)]
 pub(crate) struct ResponseHead {
     pub(crate) response: Response<()>,
+    /// The fields, where they are not in the response's map.
+    pub(crate) verbatim: Option<Verbatim>,
     pub(crate) framing: Framing,
     pub(crate) keep_alive: bool,
 }
@@ -44,6 +47,7 @@ pub(crate) fn parse(
     head: &Bytes,
     request: RequestMethod,
     limits: &Limits,
+    keep: Keep,
 ) -> Result<ResponseHead, Violation> {
     let mut room = [const { MaybeUninit::uninit() }; Limits::MAX_FIELDS];
     let room = &mut room[..limits.fields.min(Limits::MAX_FIELDS)];
@@ -61,14 +65,23 @@ pub(crate) fn parse(
     if status == StatusCode::SWITCHING_PROTOCOLS {
         return Err(UPGRADE);
     }
-    let (fields, facts) = fields::collect(head, parsed.headers)?;
+    let facts = fields::check(head, parsed.headers)?;
     let framing = framing::of_response(request, status, version, &facts)?;
+    // Without content the length that was declared is passed on, and it is not kept verbatim.
+    let keep = if facts.content_length.is_some() && framing == Framing::Empty { Keep::Map } else { keep };
+    let fields = fields::keep(head, parsed.headers, &facts, keep)?;
     let mut response = Response::new(());
     *response.status_mut() = status;
     *response.version_mut() = version;
-    *response.headers_mut() = fields;
+    let verbatim = match fields {
+        Fields::Verbatim(verbatim) => Some(verbatim),
+        Fields::Map(map) => {
+            *response.headers_mut() = map;
+            None
+        }
+    };
     let keep_alive = framing != Framing::UntilClose && framing::keeps_alive(version, &facts);
-    Ok(ResponseHead { response, framing, keep_alive })
+    Ok(ResponseHead { response, verbatim, framing, keep_alive })
 }
 
 #[cfg(test)]
@@ -78,7 +91,7 @@ mod tests {
     fn parse_text(text: &str) -> Result<ResponseHead, Violation> {
         let limits = Limits::for_responses();
         find(&mut HeadScan::default(), text.as_bytes(), &limits)?.expect("the head is whole");
-        parse(&Bytes::copy_from_slice(text.as_bytes()), RequestMethod::Other, &limits)
+        parse(&Bytes::copy_from_slice(text.as_bytes()), RequestMethod::Other, &limits, Keep::Map)
     }
 
     #[test]

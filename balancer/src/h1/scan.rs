@@ -1,6 +1,9 @@
 //! Where a head ends.
 
+use std::sync::LazyLock;
+
 use memchr::memchr;
+use memchr::memmem::Finder;
 
 use super::violation::Violation;
 
@@ -22,6 +25,12 @@ impl HeadScan {
     ///
     /// `buffer` must start with the same bytes as in the call before.
     pub(crate) fn end_of_head(&mut self, buffer: &[u8]) -> Result<Option<usize>, Violation> {
+        if self.seen == 0
+            && let Some(end) = end_in_one_go(buffer)
+        {
+            (self.seen, self.line) = (end, end);
+            return Ok(Some(end));
+        }
         while let Some(found) = memchr(b'\n', &buffer[self.seen..]) {
             let newline = self.seen + found;
             let line = &buffer[self.line..newline];
@@ -44,6 +53,16 @@ impl HeadScan {
     }
 }
 
+/// Finds the end of a head that is whole and without fault, the usual case, in two passes over its bytes that need
+/// no look at single lines.
+fn end_in_one_go(buffer: &[u8]) -> Option<usize> {
+    static EMPTY_LINE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n\r\n"));
+    let head = &buffer[..EMPTY_LINE.find(buffer)? + 4];
+    let pairs = head.iter().zip(&head[1..]);
+    let bare = pairs.fold(false, |bare, (first, second)| bare | ((*second == b'\n') & (*first != b'\r')));
+    (!bare && !head.starts_with(b"\n") && !head.starts_with(b"\r\n")).then_some(head.len())
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -64,6 +83,13 @@ mod tests {
         for (bytes, expected) in cases {
             assert_eq!(HeadScan::default().end_of_head(bytes), expected, "{}", bytes.escape_ascii());
         }
+    }
+
+    #[test]
+    fn a_whole_head_is_past_its_first_line_whatever_follows_it() {
+        let mut scan = HeadScan::default();
+        assert_eq!(scan.end_of_head(&[b"GET / HTTP/1.1\r\n\r\n", &[b'a'; 9_000][..]].concat()), Ok(Some(18)));
+        assert!(!scan.in_first_line());
     }
 
     proptest! {

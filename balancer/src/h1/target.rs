@@ -1,9 +1,9 @@
 //! What a request asks for: the forms of a target and the host that goes with it (RFC 9112 section 3.2).
 
 use bytes::Bytes;
-use http::header::{HOST, HeaderValue};
+use http::header::HeaderValue;
 use http::uri::{PathAndQuery, Uri};
-use http::{HeaderMap, Method, Version};
+use http::{Method, Version};
 
 use super::fields::Facts;
 use super::host;
@@ -16,27 +16,27 @@ const BAD_HOST: Violation = Violation::malformed("the host is malformed (RFC 911
 const OTHER_HOST: Violation =
     Violation::malformed("the host differs from the target's (RFC 9112 section 3.2.2)");
 
-/// Checks target and `Host` together and returns the target as it is passed on: in origin form, or `*`.
+/// Checks target and `Host` together and returns the target as it is passed on: in origin form, or `*`; and the
+/// host that it names, where no field does.
 pub(super) fn resolve(
     target: Bytes,
     method: &Method,
     version: Version,
-    fields: &mut HeaderMap,
-    facts: &Facts,
-) -> Result<Uri, Violation> {
-    check_host(version, fields, facts)?;
+    facts: &Facts<'_>,
+) -> Result<(Uri, Option<HeaderValue>), Violation> {
+    check_host(version, facts)?;
     match target.first() {
-        Some(b'/') => origin(target),
-        Some(b'*') if target.len() == 1 && method == Method::OPTIONS => origin(target),
-        _ => absolute(&target, method, fields),
+        Some(b'/') => Ok((origin(target)?, None)),
+        Some(b'*') if target.len() == 1 && method == Method::OPTIONS => Ok((origin(target)?, None)),
+        _ => absolute(&target, method, facts),
     }
 }
 
-fn check_host(version: Version, fields: &HeaderMap, facts: &Facts) -> Result<(), Violation> {
+fn check_host(version: Version, facts: &Facts<'_>) -> Result<(), Violation> {
     match facts.hosts {
         0 if version >= Version::HTTP_11 => Err(NO_HOST),
         0 => Ok(()),
-        1 if fields.get(HOST).is_some_and(|value| host::is_valid(value.as_bytes())) => Ok(()),
+        1 if facts.host.is_some_and(host::is_valid) => Ok(()),
         1 => Err(BAD_HOST),
         _ => Err(REPEATED_HOST),
     }
@@ -52,7 +52,11 @@ fn origin(target: Bytes) -> Result<Uri, Violation> {
 }
 
 /// Absolute form: its authority is the host, with which a `Host` must agree.
-fn absolute(target: &Bytes, method: &Method, fields: &mut HeaderMap) -> Result<Uri, Violation> {
+fn absolute(
+    target: &Bytes,
+    method: &Method,
+    facts: &Facts<'_>,
+) -> Result<(Uri, Option<HeaderValue>), Violation> {
     let scheme = ["http://", "https://"].into_iter().find(|scheme| {
         target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme.as_bytes()))
     });
@@ -62,21 +66,19 @@ fn absolute(target: &Bytes, method: &Method, fields: &mut HeaderMap) -> Result<U
     if !host::is_valid(&authority) {
         return Err(BAD_HOST);
     }
-    match fields.get(HOST) {
-        Some(host) if host.as_bytes().eq_ignore_ascii_case(&authority) => {}
+    let host = match facts.host {
+        Some(host) if host.eq_ignore_ascii_case(&authority) => None,
         Some(_) => return Err(OTHER_HOST),
-        None => {
-            let host = HeaderValue::from_maybe_shared(authority).map_err(|_| BAD_HOST)?;
-            fields.insert(HOST, host);
-        }
-    }
-    match path.first() {
-        Some(b'/') => origin(path),
+        None => Some(HeaderValue::from_maybe_shared(authority).map_err(|_| BAD_HOST)?),
+    };
+    let path = match path.first() {
+        Some(b'/') => path,
         // RFC 9112 section 3.2.4: OPTIONS for a whole server travels as an asterisk once its URI is taken apart.
-        None if method == Method::OPTIONS => origin(Bytes::from_static(b"*")),
-        None => origin(Bytes::from_static(b"/")),
-        Some(_) => origin([b"/", &path[..]].concat().into()),
-    }
+        None if method == Method::OPTIONS => Bytes::from_static(b"*"),
+        None => Bytes::from_static(b"/"),
+        Some(_) => [b"/", &path[..]].concat().into(),
+    };
+    Ok((origin(path)?, host))
 }
 
 #[cfg(test)]
@@ -84,15 +86,13 @@ mod tests {
     use super::*;
 
     fn check(method: &str, target: &str, hosts: &[&'static str]) -> Result<(String, String), Violation> {
-        let mut fields = HeaderMap::new();
-        for host in hosts {
-            fields.append(HOST, HeaderValue::from_static(host));
-        }
-        let facts = Facts { hosts: hosts.len(), ..Facts::default() };
+        let host = hosts.first().map(|host| host.as_bytes());
+        let facts = Facts { host, hosts: hosts.len(), ..Facts::default() };
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let target = Bytes::copy_from_slice(target.as_bytes());
-        let uri = resolve(target, &method, Version::HTTP_10, &mut fields, &facts)?;
-        Ok((uri.to_string(), fields[HOST].to_str().unwrap().to_owned()))
+        let (uri, named) = resolve(target, &method, Version::HTTP_10, &facts)?;
+        let host = named.as_ref().map(HeaderValue::as_bytes).or(host).unwrap();
+        Ok((uri.to_string(), String::from_utf8(host.to_vec()).unwrap()))
     }
 
     #[test]

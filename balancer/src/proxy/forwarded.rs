@@ -1,9 +1,12 @@
 //! Who asked: `X-Real-IP`, `X-Forwarded-For` and `X-Forwarded-Proto`.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
+use http::{HeaderMap, Request};
+
+use crate::h1::Body;
 
 const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -25,18 +28,31 @@ pub enum ForwardedFor {
 #[derive(Clone, Debug)]
 pub(super) struct Peer {
     address: HeaderValue,
+    /// All that is told of a client of which nothing was told before, as lines of a head.
+    lines: Arc<[u8]>,
 }
 
 impl Peer {
     pub(super) fn new(peer: SocketAddr) -> Self {
         // An IPv4 client of an IPv6 socket is known by its IPv4 address everywhere else.
         let address = peer.ip().to_canonical().to_string();
+        let lines =
+            format!("x-forwarded-for: {address}\r\nx-real-ip: {address}\r\nx-forwarded-proto: http\r\n");
         let address = HeaderValue::try_from(address).expect("an address is digits, letters, dots and colons");
-        Self { address }
+        Self { address, lines: lines.into_bytes().into() }
+    }
+
+    /// Tells in a request who asked, and how.
+    pub(super) fn tell_in(&self, request: &mut Request<Body>, forwarded_for: ForwardedFor) {
+        match request.body_mut().fields_mut() {
+            // Had it come with a field of these, it would not be as it came.
+            Some(fields) => fields.add(&self.lines),
+            None => self.tell(request.headers_mut(), forwarded_for),
+        }
     }
 
     /// Tells in the fields of a request who asked, and how.
-    pub(super) fn tell(&self, fields: &mut HeaderMap, forwarded_for: ForwardedFor) {
+    fn tell(&self, fields: &mut HeaderMap, forwarded_for: ForwardedFor) {
         let list = match forwarded_for {
             ForwardedFor::Append => self.appended(fields),
             ForwardedFor::Replace => None,

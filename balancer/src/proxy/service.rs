@@ -89,7 +89,7 @@ where
             return ProxyFuture::answered(answer);
         }
         hop_by_hop::remove(request.headers_mut());
-        self.peer.tell(request.headers_mut(), self.rules.forwarded_for);
+        self.peer.tell_in(&mut request, self.rules.forwarded_for);
         ProxyFuture::forwarded(self.service.call(request))
     }
 }

@@ -12,7 +12,9 @@ use crate::{Body, Error};
 
 /// Returns the body, which keeps what it is given until it has ended or is dropped.
 pub(crate) fn counted<G: Send + Unpin + 'static>(body: Body, kept: G) -> Body {
-    Body::stream(Counted { body, kept: Some(kept) })
+    let mut body = body;
+    let fields = body.take_fields();
+    Body::stream(Counted { body, kept: Some(kept) }).with_fields(fields)
 }
 
 struct Counted<G> {

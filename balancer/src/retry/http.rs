@@ -139,6 +139,10 @@ impl Protocol<Request<Body>, Response<Body>, Error> for Http {
 
     fn answer(&self, mut response: Response<Body>, in_flight: InFlight, route: Route<'_>) -> Response<Body> {
         if self.settings.route_headers {
+            // What a replica says of itself under these names is not true of this hop.
+            if let Some(fields) = response.body_mut().take_fields() {
+                *response.headers_mut() = fields.to_map();
+            }
             // An endpoint's name is an address; one that is no header value is not shown.
             if let Ok(endpoint) = HeaderValue::try_from(route.endpoint) {
                 response.headers_mut().insert(ENDPOINT, endpoint);
@@ -161,7 +165,10 @@ fn judge_answer(mark: &HttpMark, endpoint: &Load, response: &Response<Body>) -> 
     if let Some(reason) = response.headers().get(NOT_PROCESSED) {
         return Verdict { outcome: refusal(reason), repeat: Repeat::Elsewhere };
     }
-    let pure = response.headers().get(PURE).is_some_and(|value| value == "?1");
+    let pure = match response.body().fields() {
+        Some(fields) => fields.is_pure(),
+        None => response.headers().get(PURE).is_some_and(|value| value == "?1"),
+    };
     if pure {
         endpoint.declare_pure(mark.kind);
     }

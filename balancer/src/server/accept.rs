@@ -15,11 +15,12 @@ use tokio::time::{sleep, timeout};
 use tower::Service;
 
 use super::config::ServerConfig;
-use super::connection::Connection;
+use super::connection::{Connection, Served};
 use super::drain::{Drain, Stage};
 use super::stats::ConnectionStats;
+use super::workers::{Place, Workers};
 use crate::error::Error;
-use crate::h1::Body;
+use crate::h1::{Body, Keep};
 
 /// How many connections may wait to be accepted. 4,096, the most that Linux allows by default (`somaxconn`): it
 /// takes in a burst of new users at once.
@@ -98,11 +99,14 @@ pub async fn serve<M, S>(
         shutdown.await;
         notice
     };
-    serve_until(listener, make, config, stats, end).await;
+    serve_until(Keep::Map, listener, make, config, stats, end).await;
 }
 
 /// The same, where whatever ends it says for how long idle connections are still listened to.
+///
+/// Services of this crate know that fields may have stayed as they came, and may be given them so.
 pub(crate) async fn serve_until<M, S>(
+    keep: Keep,
     listener: TcpListener,
     mut make: M,
     config: ServerConfig,
@@ -114,8 +118,8 @@ pub(crate) async fn serve_until<M, S>(
     S::Error: Into<Error>,
     S::Future: Send,
 {
-    let mut server =
-        Server { config: Arc::new(config), stats, drain: Drain::default(), connections: JoinSet::new() };
+    let (workers, config, drain) = (Workers::start(config.workers), Arc::new(config), Drain::default());
+    let mut server = Server { workers, config, keep, stats, drain, connections: JoinSet::new() };
     let mut end = pin!(end);
     let notice = loop {
         let has_room = server.connections.len() < server.config.max_connections;
@@ -149,7 +153,9 @@ async fn accept_now(listener: &TcpListener) -> Option<Accepted> {
 }
 
 struct Server {
+    workers: Workers,
     config: Arc<ServerConfig>,
+    keep: Keep,
     stats: ConnectionStats,
     drain: Drain,
     connections: JoinSet<()>,
@@ -180,12 +186,25 @@ impl Server {
         S::Future: Send,
     {
         self.stats.accept();
+        let Some((worker, place)) = self.workers.place() else {
+            let connection = self.connection(stream, None);
+            self.connections.spawn(connection.run(service));
+            return;
+        };
+        // Sockets and timers belong to the runtime that was entered when they were made. A socket that cannot be
+        // moved to another one is closed, as one that could not be accepted.
+        let _entered = worker.enter();
+        let Ok(stream) = stream.into_std().and_then(TcpStream::from_std) else { return };
+        let connection = self.connection(stream, Some(place));
+        self.connections.spawn_on(connection.run(service), worker);
+    }
+
+    fn connection(&self, stream: TcpStream, place: Option<Place>) -> Connection {
         // Head and small body leave in one write: nothing is gained by waiting for more. A failure means that the
         // client is gone already, which reading will tell.
         let _ = stream.set_nodelay(true);
-        let config = Arc::clone(&self.config);
-        let connection = Connection::new(stream, self.drain.listen(), self.stats.connection(), config);
-        self.connections.spawn(connection.run(service));
+        let served = Served { config: Arc::clone(&self.config), keep: self.keep, place };
+        Connection::new(stream, self.drain.listen(), self.stats.connection(), served)
     }
 
     async fn wind_down(mut self, notice: Duration) {

@@ -7,6 +7,11 @@ use crate::h1::Limits;
 /// Settings of a [`serve`](super::serve)d listener.
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
+    /// Threads that serve connections, each with a runtime and with connections to replicas of its own. Default: 0,
+    /// the runtime that the server is called on does it all, which is best within a program of yours that has
+    /// other work. A program that does nothing else gives it as many as there are processors, unless there is
+    /// only one: a request then never crosses from one thread to another.
+    pub workers: usize,
     /// Limits on requests. Default: [`Limits::for_requests`].
     pub limits: Limits,
     /// The largest request body of known length that is taken in whole before a replica is asked, in bytes.
@@ -42,6 +47,7 @@ pub struct ServerConfig {
 impl Default for ServerConfig {
     fn default() -> Self {
         Self {
+            workers: 0,
             limits: Limits::for_requests(),
             held_request: 64 * 1024,
             head_timeout: Duration::from_secs(30),

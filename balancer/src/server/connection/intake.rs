@@ -56,21 +56,29 @@ impl Connection {
         head: RequestHead,
         lent: &mut Option<Lent>,
     ) -> Result<Request<Body>, Error> {
-        let RequestHead { request, framing, expects_continue, .. } = head;
+        let RequestHead { request, verbatim, framing, expects_continue, .. } = head;
+        let request = |body: Body| request.map(|()| body.with_fields(verbatim));
         let allowed = self.config.limits.body_bytes;
+        if let Some(length) = self.held(framing)
+            && length as u64 <= allowed
+            && self.reader().buffer.len() >= length
+        {
+            self.body_until = None;
+            return Ok(request(Body::from(self.reader().buffer.split_to(length).freeze())));
+        }
         let mut decoder = Decoder::new(framing, allowed).map_err(Violation::in_request)?;
         if framing == Framing::Empty {
-            return Ok(request.map(|()| Body::empty()));
+            return Ok(request(Body::empty()));
         }
         self.body_until = None;
         let ready = decoder.decode_ready(&mut self.reader().buffer).map_err(Violation::in_request)?;
         if decoder.is_done() && ready.trailers.is_none() {
-            return Ok(request.map(|()| Body::from(ready.content)));
+            return Ok(request(Body::from(ready.content)));
         }
         let reader = self.reader.take().expect(HOME);
         let (body, lending) = ClientBody::lend(reader, decoder, ready, expects_continue, &self.config);
         *lent = Some(lending);
-        Ok(request.map(|()| body))
+        Ok(request(body))
     }
 
     fn held(&self, framing: Framing) -> Option<usize> {

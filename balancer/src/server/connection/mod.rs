@@ -11,6 +11,7 @@ mod next;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use http::{Request, Response, Version};
@@ -21,13 +22,16 @@ use tokio::net::tcp::OwnedWriteHalf;
 use tokio::time::{Instant, timeout};
 use tower::Service;
 
+use self::answer::Started;
 use self::client_body::{ClientReader, Lent};
 use super::config::ServerConfig;
 use super::drain::DrainListener;
 use super::refusal;
 use super::stats::{ConnectionCount, Phase};
+use super::workers::Place;
+use crate::clock::InSteps;
 use crate::error::{Error, ErrorKind};
-use crate::h1::{Alarm, Body, Expect, HeadScan, Outgoing, Persistence, Reader, RequestMethod};
+use crate::h1::{Alarm, Body, Expect, HeadScan, Keep, Outgoing, Persistence, Reader, RequestMethod};
 
 /// What an answer's encoding depends on.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +72,18 @@ pub(super) struct Connection {
     drain: DrainListener,
     count: ConnectionCount,
     config: Arc<ServerConfig>,
+    keep: Keep,
     ending: Ending,
+    /// Counted by its worker for as long as it lasts.
+    _place: Option<Place>,
+}
+
+/// What a connection has from its server.
+#[derive(Debug)]
+pub(super) struct Served {
+    pub(super) config: Arc<ServerConfig>,
+    pub(super) keep: Keep,
+    pub(super) place: Option<Place>,
 }
 
 impl Connection {
@@ -76,7 +91,7 @@ impl Connection {
         stream: TcpStream,
         drain: DrainListener,
         count: ConnectionCount,
-        config: Arc<ServerConfig>,
+        Served { config, keep, place }: Served,
     ) -> Self {
         let (reader, writer) = stream.into_split();
         Self {
@@ -91,21 +106,21 @@ impl Connection {
             drain,
             count,
             config,
+            keep,
             ending: Ending::Close,
+            _place: place,
         }
     }
 
     /// Serves requests until either side has had enough.
-    #[expect(
-        clippy::manual_async_fn,
-        reason = "what an async function is called with takes its place twice, in each of ten thousand connections"
-    )]
+    ///
+    /// No async function: what one is called with takes its place twice, in each of ten thousand connections.
     pub(super) fn run<S>(mut self, mut service: S) -> impl Future<Output = ()>
     where
         S: Service<Request<Body>, Response = Response<Body>>,
         S::Error: Into<Error>,
     {
-        async move {
+        InSteps::new(async move {
             let mut lent = None;
             while self.exchange(&mut service, &mut lent).await.is_ok() {
                 self.count.enter(Phase::Waiting);
@@ -120,7 +135,7 @@ impl Connection {
             }
             // Both halves go at once, so that closing says all; dropped alone, the sending half shuts down first.
             self.writer.forget();
-        }
+        })
     }
 
     /// Reads a request and answers it.
@@ -135,22 +150,23 @@ impl Connection {
             version: Version::HTTP_11,
             persistence: Persistence::Close,
         };
-        let response = match self.obtain(service, &mut asked, lent).await {
-            Ok(Some(response)) => response,
-            Err(error) if error.kind() != ErrorKind::ClientGone => refusal::response(&error),
+        let started = match self.obtain(service, &mut asked, lent).await {
+            Ok(Some(started)) => started,
+            Err(error) if error.kind() != ErrorKind::ClientGone => {
+                self.start(refusal::response(&error), asked, lent.as_ref())
+            }
             Ok(None) | Err(_) => return Err(Over),
         };
-        let started = self.start(response, asked, lent.as_ref());
         self.reply(started, asked, lent).await
     }
 
-    /// Obtains the answer to the next request; nothing when there is no next request.
+    /// Obtains and starts the answer to the next request; nothing when there is no next request.
     async fn obtain<S>(
         &mut self,
         service: &mut S,
         asked: &mut Asked,
         lent: &mut Option<Lent>,
-    ) -> Result<Option<Response<Body>>, Error>
+    ) -> Result<Option<Started>, Error>
     where
         S: Service<Request<Body>, Response = Response<Body>>,
         S::Error: Into<Error>,
@@ -170,7 +186,12 @@ impl Connection {
             service.call(request)
         };
         let mut answer = pin!(answer);
-        poll_fn(|cx| self.poll_answer(cx, answer.as_mut(), lent)).await.map(Some)
+        // Started where it comes out: every hand that a response passes through copies its 150 bytes.
+        poll_fn(|cx| {
+            let response = ready!(self.poll_answer(cx, answer.as_mut(), lent));
+            Poll::Ready(response.map(|response| Some(self.start(response, *asked, lent.as_ref()))))
+        })
+        .await
     }
 
     /// Notes that the connection ends with the refusal of this error: where the next request would start is

@@ -180,9 +180,13 @@ pub(super) struct LimitArgs {
     /// Seconds that an unused connection to a replica is kept: fewer than the replica keeps it.
     #[arg(long, env = "MARTELLO_UPSTREAM_IDLE", value_name = "SECONDS", value_parser = seconds)]
     upstream_idle: Option<Duration>,
-    /// Unused connections that are kept to each replica.
+    /// Unused connections that each thread keeps to each replica.
     #[arg(long, env = "MARTELLO_UPSTREAM_MAX_IDLE", value_name = "COUNT")]
     upstream_max_idle: Option<usize>,
+    /// Threads that serve connections, each with its own connections to replicas. As many as there are processors unless
+    /// told; 0, and the default on one processor, is one thread for everything.
+    #[arg(long, env = "MARTELLO_BALANCE_WORKERS", value_name = "COUNT", value_parser = clap::value_parser!(u16).range(0..=1024))]
+    workers: Option<u16>,
     /// Seconds that requests in flight may take after SIGTERM.
     #[arg(long, env = "MARTELLO_GRACE", value_name = "SECONDS", value_parser = seconds)]
     grace: Option<Duration>,
@@ -212,7 +216,9 @@ impl LimitArgs {
     }
 
     fn server(&self) -> ServerConfig {
-        let mut config = ServerConfig::default();
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let workers = self.workers.map_or(if processors > 1 { processors } else { 0 }, usize::from);
+        let mut config = ServerConfig { workers, ..ServerConfig::default() };
         set(&mut config.limits.body_bytes, self.max_body);
         set(&mut config.max_connections, self.max_connections.map(std::num::NonZeroUsize::get));
         set(&mut config.head_timeout, self.head_timeout);

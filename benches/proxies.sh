@@ -1,0 +1,167 @@
+#!/usr/bin/env bash
+# The balancer beside nginx and HAProxy: the same upstream, one core each, interleaved in one run.
+#
+#   benches/proxies.sh [ROUNDS] [SECONDS]      default 3 rounds of 3 seconds at each of 64, 256 and 1,024 connections
+#
+# CPU-seconds (user + system) of the proxy's processes per 10,000 requests come from the kernel's own accounting and
+# hold on a machine that does other things as well; throughput and latency do not. The upstream is an nginx that
+# answers a constant, and is asked directly, too: the latency that a proxy adds is what it has more than that.
+#
+# Needs wrk and nginx, and HAProxy if it is to be compared (Debian: apt-get install wrk nginx-light haproxy); it
+# installs nothing. BIN is the binary to measure (default: a release build), CONNECTIONS a list of other counts.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+ROUNDS=${1:-3} SECONDS_EACH=${2:-3} CONNECTIONS=${CONNECTIONS:-64 256 1024} PORT=${PORT:-18200}
+work=$(mktemp -d)
+started=()
+trap 'for pid in "${started[@]}"; do kill "$pid" 2>/dev/null || true; done; rm -rf "$work"' EXIT
+
+for needed in wrk nginx; do command -v $needed >/dev/null || { echo "$needed is not installed"; exit 1; }; done
+if [ -z "${BIN:-}" ]; then
+    cargo build --quiet --release --package martello-cli
+    BIN=target/release/martello
+fi
+ulimit -n 30000 2>/dev/null || ulimit -n 8192
+
+# ===== servers, each on a port of its own =====
+
+declare -A pids ports
+start() { # name port command...
+    local name=$1 port=$2; shift 2
+    "$@" >"$work/$name.log" 2>&1 &
+    started+=($!); pids[$name]=$!; ports[$name]=$port
+    for _ in $(seq 200); do (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && return; sleep 0.05; done
+    echo "$name does not listen on port $port:"; cat "$work/$name.log"; exit 1
+}
+
+nginx_config() { # file port location-body
+    cat >"$1" <<CONF
+worker_processes 1; worker_rlimit_nofile 30000; daemon off; pid $1.pid; error_log /dev/null;
+events { worker_connections 24000; }
+http {
+    access_log off; client_body_temp_path $work/body; proxy_temp_path $work/proxy;
+    fastcgi_temp_path $work/f; uwsgi_temp_path $work/u; scgi_temp_path $work/s;
+    keepalive_requests 100000000;
+    upstream replicas { server 127.0.0.1:$PORT; keepalive 1024; keepalive_requests 100000000; }
+    server { listen 127.0.0.1:$2 backlog=4096; location / { $3 } }
+}
+CONF
+}
+
+nginx_config "$work/constant.conf" "$PORT" 'return 200 "{\"prediction\":321.3070728214188}";'
+# What the replaced system's nginx told replicas, as the balancer does; without its access log.
+nginx_config "$work/proxy.conf" $((PORT + 1)) 'proxy_pass http://replicas; proxy_http_version 1.1; proxy_set_header Connection "";
+    proxy_set_header Host $host; proxy_set_header X-Real-IP $remote_addr;
+    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_header X-Forwarded-Proto $scheme;'
+start upstream "$PORT" nginx -c "$work/constant.conf" -p "$work"
+start nginx $((PORT + 1)) nginx -c "$work/proxy.conf" -p "$work"
+order=(upstream nginx)
+if command -v haproxy >/dev/null; then
+    cat >"$work/haproxy.cfg" <<CONF
+global
+    nbthread 1
+    maxconn 24000
+defaults
+    mode http
+    timeout client 30s
+    timeout server 30s
+    timeout connect 10s
+    option forwardfor
+    http-reuse always
+frontend all
+    bind 127.0.0.1:$((PORT + 2)) backlog 4096
+    default_backend replicas
+backend replicas
+    server one 127.0.0.1:$PORT pool-max-conn 1024
+CONF
+    start haproxy $((PORT + 2)) haproxy -f "$work/haproxy.cfg" -db
+    order+=(haproxy)
+else
+    echo "left out: HAProxy (it is not installed)"
+fi
+# One worker, and the thread that accepts: nothing that it does for a request is left out.
+start balancer $((PORT + 3)) "$BIN" balance --listen "127.0.0.1:$((PORT + 3))" --upstream "127.0.0.1:$PORT" --workers 1
+order+=(balancer)
+
+# ===== measuring =====
+
+ticks() { # CPU ticks of a process and its children
+    local sum=0 pid
+    for pid in "$1" $(pgrep -P "$1" || true); do
+        sum=$((sum + $(awk '{print $14 + $15}' "/proc/$pid/stat")))
+    done
+    echo "$sum"
+}
+
+printf 'wrk.method = "POST"\nwrk.body = [[%s]]\nwrk.headers["content-type"] = "application/json"\n' \
+    '{"feature1":5.3,"feature2":2.1,"feature3":0.8}' >"$work/post.lua"
+measure() { # connections name -> appends "connections name cpu-per-10k requests/s p50-ms p99-ms errors"
+    local before after out
+    before=$(ticks "${pids[$2]}")
+    out=$(wrk -t1 -c"$1" -d"${SECONDS_EACH}s" --latency -s "$work/post.lua" "http://127.0.0.1:${ports[$2]}/predict")
+    after=$(ticks "${pids[$2]}")
+    awk -v connections="$1" -v name="$2" -v ticks=$((after - before)) -v hz="$(getconf CLK_TCK)" '
+        function ms(time) { return time ~ /us$/ ? time / 1000 : time ~ /ms$/ ? time + 0 : time * 1000 }
+        /requests in/ {requests = $1} /50%/ {p50 = ms($2)} /99%/ {p99 = ms($2)} /Requests\/sec/ {rate = $2}
+        /Non-2xx/ {errors += $NF} /Socket errors/ {gsub(",", ""); errors += $4 + $6 + $8}
+        END {printf "%s %s %.4f %.0f %.3f %.3f %d\n", connections, name, ticks / hz / requests * 10000, rate, p50, p99, errors}' \
+        <<<"$out" >>"$work/results"
+}
+
+for connections in $CONNECTIONS; do
+    for name in "${order[@]}"; do wrk -t1 -c"$connections" -d1s "http://127.0.0.1:${ports[$name]}/" >/dev/null; done
+    for _ in $(seq "$ROUNDS"); do for name in "${order[@]}"; do measure "$connections" "$name"; done; done
+done
+
+median() { sort -g | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'; }
+column() { awk -v c="$1" -v n="$2" -v f="$3" '$1 == c && $2 == n {print $f}' "$work/results"; }
+ratio() { # connections a b: median of the ratios of CPU round by round
+    paste -d' ' <(column "$1" "$2" 3) <(column "$1" "$3" 3) | awk '{print $1 / $2}' | median
+}
+printf '%-12s %-10s %14s %9s %12s %14s %14s\n' connections "" "CPU-s per 10k" "× nginx" "requests/s" "added p50 ms" "added p99 ms"
+for connections in $CONNECTIONS; do
+    direct50=$(column "$connections" upstream 5 | median) direct99=$(column "$connections" upstream 6 | median)
+    for name in "${order[@]:1}"; do
+        printf '%-12s %-10s %14s %9.2f %12s %14.2f %14.2f\n' "$connections" "$name" "$(column "$connections" "$name" 3 | median)" \
+            "$(ratio "$connections" "$name" nginx)" "$(column "$connections" "$name" 4 | median)" \
+            "$(awk -v a="$(column "$connections" "$name" 5 | median)" -v b="$direct50" 'BEGIN {print a - b}')" \
+            "$(awk -v a="$(column "$connections" "$name" 6 | median)" -v b="$direct99" 'BEGIN {print a - b}')"
+    done
+done
+failed=$(awk '{sum += $7} END {print sum + 0}' "$work/results")
+echo "answers that failed: $failed"
+
+# ===== ten thousand idle connections =====
+
+IDLE=${IDLE:-10000}
+if [ "$(ulimit -n)" -ge 30000 ]; then
+    memory() { local sum=0 pid; for pid in "$1" $(pgrep -P "$1" || true); do sum=$((sum + $(awk '/VmRSS/ {print $2}' "/proc/$pid/status"))); done; echo "$sum"; }
+    for name in "${order[@]:1}"; do
+        before=$(memory "${pids[$name]}")
+        python3 - "${ports[$name]}" "$IDLE" >"$work/idle" <<'PY' &
+import resource, socket, sys, time
+port, count = int(sys.argv[1]), int(sys.argv[2])
+resource.setrlimit(resource.RLIMIT_NOFILE, (count + 100, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+held = []
+for _ in range(count):
+    s = socket.create_connection(("127.0.0.1", port)); s.sendall(request); held.append(s); s.recv(4096)
+print("held", flush=True)
+time.sleep(3)
+alive = 0
+for s in held:
+    try:
+        s.sendall(request); alive += bool(s.recv(4096))
+    except OSError:
+        pass
+print(alive, flush=True)
+PY
+        holder=$!
+        until grep -q held "$work/idle" || ! kill -0 $holder 2>/dev/null; do sleep 0.1; done
+        during=$(memory "${pids[$name]}")
+        wait $holder || true
+        printf '%-10s %s idle connections: %.1f MB more, %s of them answered afterwards\n' "$name" "$IDLE" \
+            "$(awk -v a="$during" -v b="$before" 'BEGIN {print (a - b) / 1024}')" "$(tail -1 "$work/idle")"
+    done
+fi
+[ "$failed" -eq 0 ]
