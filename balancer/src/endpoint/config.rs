@@ -15,8 +15,9 @@ pub struct EndpointConfig {
     /// How long an unused connection is kept. Default: 4 s, less than the shortest keep-alive time among common
     /// servers (uvicorn: 5 s), so that it is we who close first and a request never meets a closing connection.
     pub idle_timeout: Duration,
-    /// How many unused connections are kept, by each worker of the server. Default: 512, enough for 1,024 clients over three replicas; beyond
-    /// that connections are closed after use.
+    /// How many unused connections are kept, by each worker of the server. Default: 1,024, as many as the clients
+    /// that a worker may have over a single replica without making a connection for each request; beyond that
+    /// connections are closed after use.
     pub max_idle: usize,
     /// The largest answer of known length that is held until it is whole, in bytes. Default: 64 KiB. A held
     /// answer cannot be cut off half way to the client; a larger one streams.
@@ -31,7 +32,7 @@ impl Default for EndpointConfig {
             connect_timeout: Duration::from_secs(10),
             progress_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(4),
-            max_idle: 512,
+            max_idle: 1024,
             held_response: 64 * 1024,
             limits: Limits::for_responses(),
         }
