@@ -21,7 +21,9 @@ if [ -z "${BIN:-}" ]; then
     cargo build --quiet --release --package martello-cli
     BIN=target/release/martello
 fi
-ulimit -n 30000 2>/dev/null || ulimit -n 8192
+# As many descriptors as there may be: a connection through a proxy takes two.
+ulimit -n "$(ulimit -Hn)"
+MOST=$(( ($(ulimit -n) - 400) / 2 )); [ "$MOST" -le 24000 ] || MOST=24000
 
 # ===== servers, each on a port of its own =====
 
@@ -36,8 +38,8 @@ start() { # name port command...
 
 nginx_config() { # file port location-body
     cat >"$1" <<CONF
-worker_processes 1; worker_rlimit_nofile 30000; daemon off; pid $1.pid; error_log /dev/null;
-events { worker_connections 24000; }
+worker_processes 1; daemon off; pid $1.pid; error_log /dev/null;
+events { worker_connections $((2 * MOST)); }
 http {
     access_log off; client_body_temp_path $work/body; proxy_temp_path $work/proxy;
     fastcgi_temp_path $work/f; uwsgi_temp_path $work/u; scgi_temp_path $work/s;
@@ -60,7 +62,7 @@ if command -v haproxy >/dev/null; then
     cat >"$work/haproxy.cfg" <<CONF
 global
     nbthread 1
-    maxconn 24000
+    maxconn $MOST
 defaults
     mode http
     timeout client 30s
@@ -134,7 +136,8 @@ echo "answers that failed: $failed"
 # ===== ten thousand idle connections =====
 
 IDLE=${IDLE:-10000}
-if [ "$(ulimit -n)" -ge 30000 ]; then
+if [ "$MOST" -le "$IDLE" ]; then IDLE=$((MOST - 100)); fi
+if [ "$IDLE" -gt 0 ]; then
     memory() { local sum=0 pid; for pid in "$1" $(pgrep -P "$1" || true); do sum=$((sum + $(awk '/VmRSS/ {print $2}' "/proc/$pid/status"))); done; echo "$sum"; }
     for name in "${order[@]:1}"; do
         before=$(memory "${pids[$name]}")
@@ -160,8 +163,8 @@ PY
         until grep -q held "$work/idle" || ! kill -0 $holder 2>/dev/null; do sleep 0.1; done
         during=$(memory "${pids[$name]}")
         wait $holder || true
-        printf '%-10s %s idle connections: %.1f MB more, %s of them answered afterwards\n' "$name" "$IDLE" \
-            "$(awk -v a="$during" -v b="$before" 'BEGIN {print (a - b) / 1024}')" "$(tail -1 "$work/idle")"
+        printf '%-10s %s idle connections: %.1f MB, %.1f before; %s of them answered afterwards\n' "$name" "$IDLE" \
+            "$(awk -v a="$during" 'BEGIN {print a / 1024}')" "$(awk -v a="$before" 'BEGIN {print a / 1024}')" "$(tail -1 "$work/idle")"
     done
 fi
 [ "$failed" -eq 0 ]
