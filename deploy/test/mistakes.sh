@@ -53,7 +53,7 @@ say "a trainer that fails beside replicas that serve: they go on"
 
 await 60 "a replica without its model is unhealthy" health_is "$lost" unhealthy
 docker logs "$lost" >"$logs/lost" 2>&1
-[ "$(grep -c 'warning' "$logs/lost")" = 1 ] && grep -q 'warning: no model yet.*nobody' "$logs/lost" || { cat "$logs/lost" >&2; fail "a replica without its model does not say so once"; }
+[ "$(grep -c 'warning' "$logs/lost")" = 1 ] && grep -q 'warning: answering 503 until there is a model.*nobody' "$logs/lost" || { cat "$logs/lost" >&2; fail "a replica without its model does not say so once"; }
 [ "$(docker inspect -f '{{.State.Running}} {{.RestartCount}}' "$lost")" = 'true 0' ] || fail "a replica without its model ends"
 answers || fail "a replica without its model takes the service with it"
 say "a registry without the model: $(grep warning "$logs/lost")"
