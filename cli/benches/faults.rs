@@ -1,7 +1,8 @@
 //! What do a balancer's clients lose when replicas fail? The same faults for ours, and for nginx and HAProxy as Debian
 //! has them, printed as the table of `docs/balancer-faults.md`.
 //!
-//! `cargo bench --package martello-cli --bench faults [-- FAULT...]` takes about half an hour for all of them.
+//! `cargo bench --package martello-cli --bench faults [-- FAULT...]` takes about half an hour for all of them; `connections` stands
+//! for ten thousand idle connections.
 
 #[allow(dead_code, reason = "the test uses the rest")]
 #[path = "../tests/faults/mod.rs"]
@@ -16,7 +17,12 @@ use faults::scenario::{Fault, Outcome, Pace, run};
 const LOADS: [Load; 3] =
     [Load::Closed(64, Duration::ZERO), Load::Closed(256, Duration::ZERO), Load::Open(500)];
 const KINDS: [Kind; 3] = [Kind::Martello, Kind::Nginx, Kind::Haproxy];
-const PACE: Pace = Pace { step: Duration::from_secs(2) };
+/// The time from a replica's end to the start of the next, and half the length of a fault: two seconds, or so many as
+/// `FAULTS_STEP` says.
+fn pace() -> Pace {
+    let step = std::env::var("FAULTS_STEP").ok().and_then(|seconds| seconds.parse().ok()).unwrap_or(2.0);
+    Pace { step: Duration::from_secs_f64(step) }
+}
 
 #[tokio::main(worker_threads = 2)]
 #[expect(clippy::print_stdout, reason = "the table is the output")]
@@ -29,6 +35,9 @@ async fn main() {
     let is_wanted =
         |fault: &Fault| wanted.is_empty() || wanted.iter().any(|part| fault.name().contains(part.as_str()));
     let kinds: Vec<Kind> = KINDS.into_iter().filter(|kind| kind.is_installed()).collect();
+    if wanted.iter().any(|part| part == "connections") || wanted.is_empty() {
+        idle_connections(&kinds).await;
+    }
     println!("Failed requests at 64 clients / 256 clients / 500 a second (the slowest answer of each):\n");
     println!("| fault | {} |", kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(" | "));
     println!("|---|{}", "---|".repeat(kinds.len()));
@@ -37,12 +46,23 @@ async fn main() {
         for kind in &kinds {
             let mut outcomes = Vec::new();
             for load in LOADS {
-                outcomes.push(run(fault, load, *kind, PACE).await);
+                outcomes.push(run(fault, load, *kind, pace()).await);
             }
             cells.push(cell(fault, &outcomes));
         }
         println!("| {} | {} |", fault.name(), cells.join(" | "));
     }
+}
+
+/// What ten thousand clients cost that are connected and ask nothing.
+#[expect(clippy::print_stdout, reason = "the table is the output")]
+async fn idle_connections(kinds: &[Kind]) {
+    println!("10,000 connections, idle for 5 s\n\n| | kept | MB before | MB with them |\n|---|---|---|---|");
+    for kind in kinds {
+        let idle = faults::idle::run(*kind, 10_000, Duration::from_secs(5)).await;
+        println!("| {} | {} | {:.1} | {:.1} |", kind.name(), idle.kept, idle.before, idle.with);
+    }
+    println!();
 }
 
 fn cell(fault: Fault, outcomes: &[Outcome]) -> String {

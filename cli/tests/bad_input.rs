@@ -39,6 +39,15 @@ fn a_port_in_use_is_named() {
 fn arguments_that_make_no_sense_are_usage_errors() {
     let data = tempfile::tempdir().unwrap();
     check(data.path(), &["balance"], 2, &["--upstream"]);
+    let balance = ["balance", "--listen", "127.0.0.1:0", "--upstream", "127.0.0.1:1"];
+    let check_balance =
+        |flags: &[&str], code, said: &[&str]| check(data.path(), &[&balance[..], flags].concat(), code, said);
+    check_balance(&["--admin", "0.0.0.0:0"], 1, &["set a token"]);
+    check_balance(&["--admin", "127.0.0.1:0", "--admin-token", "short"], 1, &["16 characters"]);
+    check_balance(&["--access-log", "/nowhere/access.log"], 1, &["access log"]);
+    check_balance(&["--probe-path", "/health", "--probe-expect", "fine"], 2, &["200-299"]);
+    check_balance(&["--grace", "soon"], 2, &["number of seconds"]);
+    check_balance(&["--hand-over", "/nowhere/socket", "--upstream", "replica"], 1, &["has no port"]);
     check(data.path(), &["balance", "--upstream", "a:1", "--policy", "fastest"], 2, &["fastest"]);
     check(data.path(), &["serve", "--model", "nonsense"], 2, &["nonsense"]);
     check(data.path(), &["load", "--users", "0"], 2, &["0 users"]);

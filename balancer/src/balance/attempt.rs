@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use super::{
     InFlight, Load, NoEndpoint, Outcome,
     node::{Node, View},
-    set::Evidence,
     set::Set,
+    verdicts::Evidence,
 };
 use crate::{
     clock,

@@ -13,6 +13,7 @@ mod protocol;
 mod service;
 mod set;
 mod slow_start;
+mod verdicts;
 
 pub use self::{
     builder::{BalanceBuilder, DEFAULT_MAX_TRIES},
@@ -24,8 +25,4 @@ pub use self::{
     protocol::{Plain, Protocol, Repeat, Repeatable, Route, Verdict},
     service::Balance,
 };
-pub(crate) use self::{
-    latency::Latencies,
-    node::Member,
-    set::{Evidence, Set},
-};
+pub(crate) use self::{latency::Latencies, node::Member, set::Set, verdicts::Evidence};

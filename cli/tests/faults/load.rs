@@ -24,9 +24,14 @@ pub(crate) enum Load {
 /// Longer than any balancer here waits for anything.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// The body of a prediction, as the replaced system takes it.
+const PREDICTION: &str = r#"{"feature1":5.3,"feature2":2.1,"feature3":0.8}"#;
+
 /// What became of the requests so far.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
+    /// Predictions are asked for; else every answer must be the echo of its own request.
+    predictions: bool,
     pub(crate) sent: AtomicU64,
     pub(crate) answered: AtomicU64,
     pub(crate) failed: AtomicU64,
@@ -36,6 +41,11 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
+    /// The ledger of a load that asks for predictions.
+    pub(crate) fn of_predictions() -> Self {
+        Self { predictions: true, ..Self::default() }
+    }
+
     pub(crate) fn answered(&self) -> u64 {
         self.answered.load(Ordering::SeqCst)
     }
@@ -136,7 +146,8 @@ async fn ask(
     ledger: &Ledger,
 ) {
     ledger.sent.fetch_add(1, Ordering::SeqCst);
-    let result = match timeout(PATIENCE, exchange(connection, at, body)).await {
+    let body = if ledger.predictions { PREDICTION } else { body };
+    let result = match timeout(PATIENCE, exchange(connection, at, body, ledger)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(kind)) => Err(kind),
         Err(_) => Err("no answer in 20 s".into()),
@@ -151,8 +162,13 @@ async fn ask(
     }
 }
 
-/// Asks once. The answer must be the echo of its own request.
-async fn exchange(connection: &mut Option<TcpStream>, at: SocketAddr, body: &str) -> Result<(), String> {
+/// Asks once.
+async fn exchange(
+    connection: &mut Option<TcpStream>,
+    at: SocketAddr,
+    body: &str,
+    ledger: &Ledger,
+) -> Result<(), String> {
     let lost = |at: &'static str| move |error: io::Error| format!("{at}: {:?}", error.kind());
     // As every client does: what the server has closed in the meantime is not used again.
     if connection.as_ref().is_some_and(|stream| !is_quiet(stream)) {
@@ -166,8 +182,10 @@ async fn exchange(connection: &mut Option<TcpStream>, at: SocketAddr, body: &str
             connection.insert(stream)
         }
     };
-    let request =
-        format!("POST /predict HTTP/1.1\r\nhost: test\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let request = format!(
+        "POST /predict HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
     stream.write_all(request.as_bytes()).await.map_err(lost("write"))?;
     let mut buffer = Vec::with_capacity(512);
     let (head, end, length) = loop {
@@ -192,6 +210,7 @@ async fn exchange(connection: &mut Option<TcpStream>, at: SocketAddr, body: &str
     }
     let status = head.split(' ').nth(1).unwrap_or_default();
     match status {
+        "200" if ledger.predictions && buffer[end..].starts_with(br#"{"prediction":"#) => Ok(()),
         "200" if buffer[end..end + length] == *body.as_bytes() => Ok(()),
         "200" => Err("the answer to another request".into()),
         _ => Err(format!("status {status} {}", reason(&buffer[end..end + length]))),

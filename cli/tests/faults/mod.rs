@@ -1,6 +1,7 @@
 //! Replicas that fail, balancers in front of them and a load that counts what is lost: all of them processes, over
 //! loopback.
 
+pub(crate) mod idle;
 pub(crate) mod load;
 #[path = "../../../balancer/tests/name_server/mod.rs"]
 pub(crate) mod name_server;

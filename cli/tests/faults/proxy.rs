@@ -97,11 +97,27 @@ impl Proxy {
         }
     }
 
+    /// Returns the resident memory of its processes, in megabytes.
+    pub(crate) fn memory(&self) -> f64 {
+        let own = self.child.id().expect("it was not waited for");
+        let children =
+            std::fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
+        let all = children.split_whitespace().filter_map(|id| id.parse().ok()).chain([own]);
+        all.map(resident_megabytes).sum()
+    }
+
     /// Returns what our own balancer's status says.
     pub(crate) async fn status(&self) -> serde_json::Value {
         let body = get(self.address, "/balancer/status").await.unwrap_or_default();
         serde_json::from_str(&body).unwrap_or_default()
     }
+}
+
+fn resident_megabytes(process: u32) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes = line.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok());
+    kilobytes.unwrap_or_default() / 1_024.0
 }
 
 fn tell(child: &Child, signal: Signal) {
@@ -196,11 +212,11 @@ fn nginx(upstream: &Upstream, folder: &Path, address: SocketAddr) -> String {
     let folder = folder.display();
     format!(
         "worker_processes 1; daemon off; pid {folder}/nginx-{}.pid; error_log /dev/null;
-events {{ worker_connections 4096; }}
+worker_rlimit_nofile 20000; events {{ worker_connections 16384; }}
 http {{
     access_log off; client_body_temp_path {folder}/b; proxy_temp_path {folder}/p;
     fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
-    keepalive_requests 1000000;
+    keepalive_requests 1000000; keepalive_timeout 75s;
     upstream replicas {{ {servers} keepalive 512; keepalive_timeout 4s; keepalive_requests 1000000; }}
     server {{
         listen {address} reuseport;
@@ -243,7 +259,7 @@ fn haproxy(upstream: &Upstream, address: SocketAddr) -> String {
     format!(
         "global
     nbthread 1
-    maxconn 8192
+    maxconn 9700
 defaults
     mode http
     timeout connect 2s

@@ -217,6 +217,30 @@ impl Replica {
         Self { address, child, told: Some(told) }
     }
 
+    /// Starts a replica of ours over the registry in a folder.
+    pub(crate) async fn serve(data: &std::path::Path) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_martello"))
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .env("MARTELLO_DATA_DIR", data)
+            .stdout(std::process::Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("our own binary can be started");
+        let mut told = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+        let address = loop {
+            let line = told.next_line().await.expect("it is text").expect("it says where it listens");
+            let Some((_, rest)) = line.split_once("http://") else { continue };
+            break rest
+                .split_whitespace()
+                .next()
+                .and_then(|address| address.parse().ok())
+                .expect("an address");
+        };
+        // What it says later must not fill the pipe.
+        tokio::spawn(async move { while let Ok(Some(_)) = told.next_line().await {} });
+        Self { address, child, told: None }
+    }
+
     async fn start_uvicorn(python: &std::ffi::OsStr, mut address: SocketAddr) -> Self {
         if address.port() == 0 {
             let free = std::net::TcpListener::bind(address).expect("there is a free port");

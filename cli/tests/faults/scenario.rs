@@ -1,7 +1,7 @@
 //! The faults: what happens to the replicas, or to the balancer, while requests come.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use super::load::{self, Ledger, Load};
 use super::name_server::{NameServer, Zone};
-use super::proxy::{Kind, Proxy, Upstream};
+use super::proxy::{self, Kind, Proxy, Upstream};
 use super::replica::{Mode, Replica};
 
 /// One line of the table.
@@ -29,6 +29,7 @@ pub(crate) enum Fault {
     Reset,
     Close,
     Idle,
+    HotSwap,
     HandOver,
     OutageKilled,
     OutageError,
@@ -36,7 +37,7 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::None,
         Self::Scale,
         Self::NamesFail,
@@ -50,6 +51,7 @@ impl Fault {
         Self::Reset,
         Self::Close,
         Self::Idle,
+        Self::HotSwap,
         Self::HandOver,
         Self::OutageKilled,
         Self::OutageError,
@@ -71,6 +73,7 @@ impl Fault {
             Self::Reset => "one resets in the middle of each body",
             Self::Close => "all close silently after each 100th answer",
             Self::Idle => "all close connections that are idle for 5 s",
+            Self::HotSwap => "our replicas swap their model, twice",
             Self::HandOver => "hand-over to a second balancer",
             Self::OutageKilled => "outage: all killed",
             Self::OutageError => "outage: all answer 500",
@@ -138,6 +141,7 @@ struct World {
     proxy: Proxy,
     ledger: Arc<Ledger>,
     pace: Pace,
+    data: PathBuf,
 }
 
 /// Runs one load through one balancer under one fault.
@@ -169,6 +173,9 @@ pub(crate) async fn run(fault: Fault, load: Load, kind: Kind, pace: Pace) -> Out
 
 impl World {
     async fn make(fault: Fault, kind: Kind, folder: &Path, pace: Pace) -> Self {
+        if fault == Fault::HotSwap {
+            return Self::of_predictions(kind, folder, pace).await;
+        }
         let by_name = matches!(fault, Fault::Scale | Fault::NamesFail);
         let count = if matches!(fault, Fault::Scale | Fault::Error) { 4 } else { 3 };
         let mut replicas = vec![Replica::start(SocketAddr::from(([127, 0, 0, 2], 0))).await];
@@ -193,7 +200,21 @@ impl World {
             replica.behave(mode).await;
         }
         let proxy = Proxy::start(kind, upstream, folder, &[]).await;
-        Self { replicas, names, proxy, ledger: Arc::default(), pace }
+        Self { replicas, names, proxy, ledger: Arc::default(), pace, data: folder.into() }
+    }
+
+    /// Three replicas of ours that serve a model of which there are two versions.
+    async fn of_predictions(kind: Kind, folder: &Path, pace: Pace) -> Self {
+        martello(folder, &["train"]).await;
+        martello(folder, &["train", "--retrain"]).await;
+        let mut replicas = Vec::new();
+        for _ in 0..3 {
+            replicas.push(Replica::serve(folder).await);
+        }
+        let upstream = Upstream::Fixed(replicas.iter().map(|replica| replica.address).collect());
+        let proxy = Proxy::start(kind, upstream, folder, &[]).await;
+        let ledger = Arc::new(Ledger::of_predictions());
+        Self { replicas, names: None, proxy, ledger, pace, data: folder.into() }
     }
 
     /// Waits until requests are answered, and every replica has told what it is.
@@ -233,6 +254,14 @@ impl World {
             Fault::Reset => self.misbehave(Mode::Reset).await,
             Fault::Close => sleep(step * 2).await,
             Fault::Idle => sleep(Duration::from_secs(10)).await,
+            Fault::HotSwap => {
+                for version in ["1", "2"] {
+                    martello(&self.data, &["registry", "promote", "linear_regression_model", version]).await;
+                    for replica in &self.replicas {
+                        serves(replica.address, version).await;
+                    }
+                }
+            }
             Fault::HandOver => {
                 for _ in 0..2 {
                     self.proxy.hand_over().await;
@@ -346,4 +375,25 @@ impl World {
 
 fn addresses(replicas: &[Replica], count: usize) -> Vec<IpAddr> {
     replicas.iter().take(count).map(|replica| replica.address.ip()).collect()
+}
+
+/// Runs our own command to its end, over the registry in a folder.
+async fn martello(data: &Path, arguments: &[&str]) {
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_martello"));
+    let output = command.args(arguments).env("MARTELLO_DATA_DIR", data).output().await;
+    let output = output.expect("our own binary can be started");
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Waits until a replica serves this version.
+async fn serves(address: SocketAddr, version: &str) {
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(60) {
+        let health = proxy::get(address, "/v2/models/linear_regression_model").await.unwrap_or_default();
+        if health.contains(&format!(r#""versions":["{version}"]"#)) {
+            return;
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    panic!("{address} never served version {version}");
 }

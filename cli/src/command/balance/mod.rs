@@ -87,7 +87,7 @@ struct SeeingArgs {
     /// How such a line looks: combined, as nginx's, or json.
     #[arg(long, env = "MARTELLO_ACCESS_LOG_FORMAT", value_name = "FORMAT", default_value_t = AccessLogFormat::default())]
     access_log_format: AccessLogFormat,
-    /// Path of the page to watch the balancer on; an empty one leaves the path to the replicas, as with the next three.
+    /// Path of the page to watch the balancer on; none leaves the path to the replicas, as with the next three.
     #[arg(long, env = "MARTELLO_PAGE_PATH", value_name = "PATH", default_value = "/balancer")]
     page_path: String,
     /// Path of the status as JSON.
@@ -172,7 +172,7 @@ impl SeeingArgs {
             Some(file) => builder = builder.access_log(AccessLog::to_file(file, self.access_log_format)),
             None => {}
         }
-        let path = |path: &String| (!path.is_empty()).then(|| path.clone());
+        let path = |path: &String| (path != "none").then(|| path.clone());
         builder.status_paths(StatusPaths {
             page: path(&self.page_path),
             json: path(&self.status_path),
