@@ -1,12 +1,19 @@
 """What moving models costs beside MLflow's own client, in one interleaved run: CPU and wall seconds of one repetition and the most
-memory that was resident, for publishing and fetching 1 MB and 500 MB through MLflow's artifact proxy, and for resolving an alias.
+memory that was resident, for publishing and fetching 1 MB and 500 MB, and for resolving an alias.
 
-    python benches/registry.py [ROUNDS]        default 3 rounds; with a python that has mlflow
+    python benches/registry.py [--rounds 3] [--paths proxy,s3,embedded] [--work FOLDER]        with a python that has mlflow
 
-One real server on the loopback address, its database and its artifacts in a temporary folder. Each operation is a process of its
-own, and what is measured begins after the process has started and loaded its libraries; the peak is of the whole process.
+    proxy     an MLflow server that passes artifacts on to a folder
+    s3        an MLflow server whose clients write to and read from S3 themselves; needs boto3 and s3s-fs, which
+              `.ci/real-servers direct` installs (or $MARTELLO_REAL_SERVERS_S3 names its folder)
+    embedded  no server: one SQLite file, artifacts beside it
+
+Real servers on the loopback address, everything in a temporary folder below FOLDER. Each operation is a process of its own, and what
+is measured begins after the process has started and loaded its libraries; the peak is of the whole process.
 """
 
+import argparse
+import contextlib
 import json
 import os
 import resource
@@ -17,12 +24,15 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+S3S = os.environ.get("MARTELLO_REAL_SERVERS_S3", os.path.join(ROOT, "target/real-servers/s3s-0.14.1"))
 # Small things are repeated, since the kernel counts in hundredths of a second.
 OPERATIONS = [("publish", "small", 10), ("fetch", "small", 10), ("publish", "large", 1), ("fetch", "large", 1), ("alias", "small", 300)]
 SIZES = {"small": 1_000_000, "large": 500_000_000}
+CLIENTS = ("rust", "python")
 
 
 def python_client(address, operation, what, times):
@@ -53,6 +63,7 @@ def python_client(address, operation, what, times):
         client.get_model_version_by_alias(what, "champion")
 
     call = {"publish": publish, "fetch": fetch, "alias": alias}[operation]
+    client.get_experiment("0")  # so that a new database is made before the clock starts
     cpu, wall = time.process_time(), time.perf_counter()
     for _ in range(times):
         call()
@@ -63,52 +74,86 @@ def python_client(address, operation, what, times):
 
 def build():
     built = subprocess.run(
-        ["cargo", "build", "--release", "--package", "martello-registry-client", "--features", "rest", "--bench", "transfer",
+        ["cargo", "build", "--release", "--package", "martello-registry-client", "--features", "s3", "--bench", "transfer",
          "--message-format", "json"],
         cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
     messages = [json.loads(line) for line in built.stdout.splitlines()]
     return [it["executable"] for it in messages if it.get("executable") and it["target"]["name"] == "transfer"][-1]
 
 
-def start_server(work):
+def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    mlflow = os.path.join(os.path.dirname(sys.executable), "mlflow")
-    with open(os.path.join(work, "server.log"), "w") as log:
-        server = subprocess.Popen(
-            [mlflow, "server", "--backend-store-uri", f"sqlite:///{work}/mlflow.db", "--artifacts-destination", f"{work}/artifacts",
-             "--serve-artifacts", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"],
-            stdout=log, stderr=log, start_new_session=True)
-    address = f"http://127.0.0.1:{port}"
-    for _ in range(600):
-        try:
-            urllib.request.urlopen(f"{address}/health").close()
-            return server, address
-        except OSError:
-            time.sleep(0.1)
-    stop(server)
-    sys.exit("the server never came up")
+        return probe.getsockname()[1]
 
 
-def stop(server):
+@contextlib.contextmanager
+def running(command, address, log):
+    """A server, from its first answer to the end of the block."""
+    with open(log, "w") as out:
+        server = subprocess.Popen(command, stdout=out, stderr=out, start_new_session=True)
     try:
-        os.killpg(server.pid, 15)
-    except ProcessLookupError:
-        pass
-    server.wait()
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(address).close()
+            except urllib.error.HTTPError:
+                pass
+            except OSError:
+                time.sleep(0.1)
+                continue
+            break
+        else:
+            sys.exit(f"{command[0]} never came up: {open(log).read()}")
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, 15)
+        server.wait()
 
 
-def measure(command):
-    out = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+@contextlib.contextmanager
+def mlflow_server(work, *artifacts):
+    address = f"http://127.0.0.1:{free_port()}"
+    command = [os.path.join(os.path.dirname(sys.executable), "mlflow"), "server", "--backend-store-uri", f"sqlite:///{work}/server.db",
+               *artifacts, "--host", "127.0.0.1", "--port", address.rsplit(":", 1)[1], "--workers", "1"]
+    with running(command, f"{address}/health", f"{work}/server.log"):
+        yield {who: address for who in CLIENTS}
+
+
+@contextlib.contextmanager
+def proxy(work):
+    with mlflow_server(work, "--artifacts-destination", f"{work}/artifacts", "--serve-artifacts") as address:
+        yield address
+
+
+@contextlib.contextmanager
+def s3(work):
+    port = free_port()
+    os.makedirs(f"{work}/s3/models")
+    os.environ.update(AWS_ACCESS_KEY_ID="bench", AWS_SECRET_ACCESS_KEY="only-for-this-bench", AWS_DEFAULT_REGION="us-east-1",
+                      MLFLOW_S3_ENDPOINT_URL=f"http://127.0.0.1:{port}")
+    command = [f"{S3S}/bin/s3s-fs", "--host", "127.0.0.1", "--port", str(port), "--access-key", "bench",
+               "--secret-key", "only-for-this-bench", f"{work}/s3"]
+    with running(command, os.environ["MLFLOW_S3_ENDPOINT_URL"], f"{work}/s3.log"):
+        with mlflow_server(work, "--default-artifact-root", "s3://models/runs", "--no-serve-artifacts") as address:
+            yield address
+
+
+@contextlib.contextmanager
+def embedded(work):
+    yield {who: f"sqlite:///{work}/{who}/mlflow.db" for who in CLIENTS}
+
+
+def measure(command, work):
+    out = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=work).stdout
     return json.loads(out.splitlines()[-1])
 
 
-def report(measured):
-    print(f"{'operation':<16}{'CPU s':>10}{'Python':>10}{'ratio':>8}{'wall s':>10}{'Python':>10}{'ratio':>8}{'peak MiB':>10}{'Python':>8}")
+def report(path, measured):
+    print(f"{path:<16}{'CPU s':>10}{'Python':>10}{'ratio':>8}{'wall s':>10}{'Python':>10}{'ratio':>8}{'peak MiB':>10}{'Python':>8}")
     for operation, size, _ in OPERATIONS:
         median = {who: {key: statistics.median(it[key] for it in measured[operation, size, who]) for key in ("cpu", "wall", "peak_kib")}
-                  for who in ("rust", "python")}
+                  for who in CLIENTS}
         ours, theirs = median["rust"], median["python"]
         ratio = {key: theirs[key] / ours[key] if ours[key] else float("inf") for key in ("cpu", "wall")}
         print(f"{operation + ' ' + size:<16}{ours['cpu']:>10.4f}{theirs['cpu']:>10.4f}{ratio['cpu']:>8.1f}"
@@ -116,36 +161,43 @@ def report(measured):
               f"{ours['peak_kib'] / 1024:>10.0f}{theirs['peak_kib'] / 1024:>8.0f}")
 
 
-def main(rounds):
-    transfer = build()
-    work = tempfile.mkdtemp()
-    os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", DO_NOT_TRACK="true", MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false")
-    # A bar is drawn by neither.
-    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
-    server, address = start_server(work)
+def run(path, transfer, work, rounds):
     measured = {}
-    try:
-        for who in ("rust", "python"):
-            os.makedirs(f"{work}/{who}")
-            for size, length in SIZES.items():
-                with open(f"{work}/{who}/{who}-{size}", "wb") as file:
-                    for at in range(0, length, 1_000_000):
-                        file.write(os.urandom(min(1_000_000, length - at)))
-        commands = {"rust": [transfer], "python": [sys.executable, os.path.abspath(__file__), "--client"]}
+    for who in CLIENTS:
+        os.makedirs(f"{work}/{who}")
+        for size, length in SIZES.items():
+            with open(f"{work}/{who}/{who}-{size}", "wb") as file:
+                for at in range(0, length, 1_000_000):
+                    file.write(os.urandom(min(1_000_000, length - at)))
+    commands = {"rust": [transfer], "python": [sys.executable, os.path.abspath(__file__), "--client"]}
+    with {"proxy": proxy, "s3": s3, "embedded": embedded}[path](work) as address:
         for at in range(rounds):
             for operation, size, times in OPERATIONS:
                 # Neither is always the first.
-                for who in ("rust", "python") if at % 2 == 0 else ("python", "rust"):
+                for who in CLIENTS if at % 2 == 0 else CLIENTS[::-1]:
                     what = f"{work}/{who}/{who}-{size}" if operation == "publish" else f"{who}-{size}"
-                    cost = measure(commands[who] + [address, operation, what, str(times)])
+                    cost = measure(commands[who] + [address[who], operation, what, str(times)], work)
                     measured.setdefault((operation, size, who), []).append(cost)
-    finally:
-        stop(server)
-        shutil.rmtree(work, ignore_errors=True)
-    report(measured)
+    report(path, measured)
+
+
+def main():
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--paths", default="proxy,s3,embedded")
+    arguments.add_argument("--work", help="where the temporary folder is made")
+    arguments.add_argument("--transfer", help="the program, if it is built already")
+    arguments = arguments.parse_args()
+    os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", DO_NOT_TRACK="true", MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false")
+    # A bar is drawn by neither.
+    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
+    transfer = arguments.transfer or build()
+    for path in arguments.paths.split(","):
+        with tempfile.TemporaryDirectory(dir=arguments.work, ignore_cleanup_errors=True) as work:
+            run(path, transfer, work, arguments.rounds)
 
 
 if sys.argv[1:2] == ["--client"]:
     python_client(*sys.argv[2:5], int(sys.argv[5]))
 else:
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 3)
+    main()

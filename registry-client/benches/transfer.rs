@@ -1,7 +1,7 @@
-//! One operation against an MLflow server, with what it cost this process; `benches/registry.py` runs it beside Python's client.
+//! One operation on a registry, with what it cost this process; `benches/registry.py` runs it beside Python's client.
 //!
-//! `transfer ADDRESS publish FILE TIMES`, `transfer ADDRESS fetch MODEL TIMES`, `transfer ADDRESS alias MODEL TIMES` print one line
-//! of JSON: CPU seconds and wall seconds of one repetition, and the most memory that was resident, in KiB.
+//! `transfer TRACKING_URI publish FILE TIMES`, `transfer TRACKING_URI fetch MODEL TIMES` and `transfer TRACKING_URI alias MODEL TIMES` print
+//! one line of JSON: CPU seconds and wall seconds of one repetition, and the most memory that was resident, in KiB.
 
 #![allow(clippy::print_stdout, reason = "the line of JSON is what this program is for")]
 
@@ -9,7 +9,6 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Instant;
 
-use martello_registry_client::rest::RestOptions;
 use martello_registry_client::{Cache, NewRun, Publication, Registry, Stage};
 
 /// How often the kernel counts a process's time: 100 times a second on every Linux.
@@ -24,7 +23,7 @@ async fn main() -> Outcome<()> {
         println!("nothing to do: benches/registry.py says what");
         return Ok(());
     };
-    let registry = Registry::mlflow(address, RestOptions::from_env()?)?;
+    let registry = Registry::connect(address).await?;
     let times: u32 = times.parse()?;
     let (cpu, start) = (cpu_seconds()?, Instant::now());
     for _ in 0..times {

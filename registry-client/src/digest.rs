@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{Error, Result};
 
 /// How much is read at once while hashing: larger pieces were not faster.
-const PIECE: usize = 64 << 10;
+pub(crate) const PIECE: usize = 64 << 10;
 
 /// A SHA-256 checksum; prints as 64 lower-case hexadecimal digits.
 ///

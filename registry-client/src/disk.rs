@@ -23,3 +23,8 @@ pub(crate) fn create_dirs(folder: &Path) -> Result<()> {
 pub(crate) fn sync_dir(folder: &Path) -> Result<()> {
     File::open(folder).and_then(|it| it.sync_all()).map_err(|e| Error::io("write", folder, e))
 }
+
+/// Brings a file's content to disk.
+pub(crate) fn sync_file(file: &Path) -> Result<()> {
+    File::open(file).and_then(|it| it.sync_all()).map_err(|e| Error::io("write", file, e))
+}

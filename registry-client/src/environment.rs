@@ -41,6 +41,14 @@ impl<'a> Environment<'a> {
         duration.map(Some).map_err(|_| Error::invalid(format!("{name} is not a number of seconds")))
     }
 
+    /// Returns a variable in seconds as a time limit, which is more than nothing.
+    pub(crate) fn limit(&self, name: &str) -> Result<Option<Duration>> {
+        match self.seconds(name)? {
+            Some(limit) if limit.is_zero() => Err(Error::invalid(format!("{name} must be more than 0"))),
+            limit => Ok(limit),
+        }
+    }
+
     /// Returns whether a variable says yes, in the words that MLflow reads.
     pub(crate) fn flag(&self, name: &str) -> Result<bool> {
         match self.text(name).map(|text| text.to_ascii_lowercase()).as_deref() {

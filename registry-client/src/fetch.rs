@@ -2,10 +2,7 @@
 
 use std::future::poll_fn;
 
-use tokio::io::AsyncWriteExt;
-
 use crate::cache::{Download, Entry};
-use crate::digest::Hasher;
 use crate::manifest::MAX_MANIFEST_BYTES;
 use crate::publish::{MANIFEST_TAG, manifest_path};
 use crate::resolve::resolve;
@@ -142,7 +139,11 @@ async fn download_unlisted(source: &Source<'_>, cache: &Cache) -> Result<Entry> 
     download.finish(Manifest::new(files)?).await
 }
 
-async fn list_files(artifacts: &dyn ArtifactStore, root: &Location) -> Result<Vec<(ArtifactPath, u64)>> {
+/// Lists every file below a location, with its size.
+pub(crate) async fn list_files(
+    artifacts: &dyn ArtifactStore,
+    root: &Location,
+) -> Result<Vec<(ArtifactPath, u64)>> {
     let mut files = Vec::new();
     let mut folders = vec![None::<ArtifactPath>];
     while let Some(folder) = folders.pop() {
@@ -172,21 +173,18 @@ async fn receive(
 ) -> Result<ManifestFile> {
     let &Source { artifacts, root, progress } = source;
     let mut pieces = artifacts.get(root, path).await?;
-    let (mut file, target) = download.create(path).await?;
-    let mut hasher = Hasher::default();
+    let mut file = download.create(path).await?;
     let mut left = size;
     while let Some(piece) = poll_fn(|cx| pieces.as_mut().poll_next(cx)).await {
         let piece = piece?;
         left = left
             .checked_sub(piece.len() as u64)
             .ok_or_else(|| Error::integrity(format!("{root}: {path} is longer than its {size} bytes")))?;
-        hasher.update(&piece);
-        file.write_all(&piece).await.map_err(|e| Error::io("write", &target, e))?;
-        progress.advanced(piece.len() as u64);
+        let len = piece.len() as u64;
+        file.write(piece).await?;
+        progress.advanced(len);
     }
-    file.flush().await.map_err(|e| Error::io("write", &target, e))?;
-    file.sync_all().await.map_err(|e| Error::io("write", &target, e))?;
-    let (sha256, size) = hasher.finish();
+    let (sha256, size) = file.finish().await?;
     Ok(ManifestFile { path: path.clone(), size, sha256 })
 }
 

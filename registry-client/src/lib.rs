@@ -20,6 +20,7 @@ mod resolve;
 #[cfg(feature = "rest")]
 pub mod rest;
 mod store;
+mod transfer;
 mod types;
 mod uri;
 mod watch;

@@ -3,6 +3,8 @@
 //! A folder with a manifest is complete; the manifest's own checksum names the content, in the registry (`mt.manifest_sha256`) and
 //! in the cache.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{ArtifactPath, Digest, Error, Result};
@@ -44,11 +46,8 @@ impl Manifest {
     /// `InvalidArgument` when there are none, too many, two with one path, or one that is a folder of another.
     pub fn new(mut files: Vec<ManifestFile>) -> Result<Self> {
         files.sort_by(|a, b| a.path.cmp(&b.path));
-        let manifest = Self { format: FORMAT, files };
-        match manifest.refusal() {
-            Some(why) => Err(Error::invalid(format!("these files make no model folder: {why}"))),
-            None => Ok(manifest),
-        }
+        Self::check_paths(files.iter().map(|file| &file.path))?;
+        Ok(Self { format: FORMAT, files })
     }
 
     /// Reads a manifest.
@@ -66,7 +65,7 @@ impl Manifest {
         if manifest.format != FORMAT {
             return Err(bad("it was written by a newer version of this crate"));
         }
-        match manifest.refusal() {
+        match refusal(manifest.paths()) {
             Some(why) => Err(bad(&why)),
             None => Ok(manifest),
         }
@@ -92,25 +91,41 @@ impl Manifest {
         Digest::of(&self.to_bytes())
     }
 
-    fn refusal(&self) -> Option<String> {
-        if self.files.is_empty() {
-            return Some("there are none".into());
+    /// Checks that files with these paths make a model folder.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument`, as for [`new`](Self::new).
+    pub(crate) fn check_paths<'a>(paths: impl ExactSizeIterator<Item = &'a ArtifactPath>) -> Result<()> {
+        match refusal(paths) {
+            Some(why) => Err(Error::invalid(format!("these files make no model folder: {why}"))),
+            None => Ok(()),
         }
-        if self.files.len() > MAX_MANIFEST_FILES {
-            return Some(format!("more than {MAX_MANIFEST_FILES}"));
-        }
-        let paths: std::collections::BTreeSet<&str> =
-            self.files.iter().map(|file| file.path.as_str()).collect();
-        if paths.len() < self.files.len() {
-            return Some("two have the same path".into());
-        }
-        for path in &paths {
-            if path.match_indices('/').any(|(at, _)| paths.contains(&path[..at])) {
-                return Some(format!("{path} lies below another file"));
-            }
-        }
-        None
     }
+
+    fn paths(&self) -> impl ExactSizeIterator<Item = &ArtifactPath> {
+        self.files.iter().map(|file| &file.path)
+    }
+}
+
+fn refusal<'a>(paths: impl ExactSizeIterator<Item = &'a ArtifactPath>) -> Option<String> {
+    let count = paths.len();
+    if count == 0 {
+        return Some("there are none".into());
+    }
+    if count > MAX_MANIFEST_FILES {
+        return Some(format!("more than {MAX_MANIFEST_FILES}"));
+    }
+    let paths: BTreeSet<&str> = paths.map(ArtifactPath::as_str).collect();
+    if paths.len() < count {
+        return Some("two have the same path".into());
+    }
+    for path in &paths {
+        if path.match_indices('/').any(|(at, _)| paths.contains(&path[..at])) {
+            return Some(format!("{path} lies below another file"));
+        }
+    }
+    None
 }
 
 #[cfg(test)]

@@ -1,16 +1,17 @@
 //! Publishing: files first, the manifest after them, the version last.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::fetch::{list_files, read_manifest};
 use crate::{
-    ArtifactKind, ArtifactPath, ArtifactStore, Content, Digest, Error, ErrorKind, Lifecycle, Location,
-    MANIFEST_FILE, Manifest, ManifestFile, ModelName, ModelVersion, NewModel, NewVersion, Overwrite,
-    PutOptions, Query, Registry, Result, Tags, VersionField, VersionStatus, blocking, digest,
-    fetch::read_manifest,
+    ArtifactPath, ArtifactStore, Content, Digest, Error, ErrorKind, Lifecycle, Location, MANIFEST_FILE,
+    Manifest, ManifestFile, ModelName, ModelVersion, NewModel, NewVersion, Overwrite, PutOptions, Query,
+    Registry, Result, Run, Tags, VersionField, VersionStatus, blocking, digest,
 };
 
 /// The tag that makes [`Registry::publish`] repeatable.
@@ -78,145 +79,181 @@ impl Publication {
 struct Checked {
     name: ModelName,
     folder: ArtifactPath,
-    manifest: Manifest,
     files: Vec<(ArtifactPath, Content)>,
-    request_id: String,
 }
 
 pub(crate) async fn publish(registry: &Registry, publication: Publication) -> Result<ModelVersion> {
     let Publication { name, run_id, artifact_path, files, local_files, description, mut tags, request_id } =
         publication;
-    let files = blocking(move || measured(files, local_files)).await?;
-    let checked = check(&name, &run_id, &artifact_path, files, request_id)?;
-    if let Some(version) = already_published(registry, &checked).await? {
+    let checked = check(&name, &artifact_path, files, local_files).await?;
+    if let Some(request_id) = &request_id
+        && let Some(version) = already_published(registry, &checked, request_id).await?
+    {
         return Ok(version);
     }
     let run = registry.tracking().get_run(&run_id).await?;
-    if run.lifecycle == Lifecycle::Deleted {
-        return Err(Error::invalid(format!("run {run_id} is deleted: nothing can be published from it")));
-    }
     let root = run.artifact_uri.parse::<Location>()?.join(&checked.folder);
-    let digest = checked.manifest.digest();
-    let Checked { name, manifest, files, request_id, .. } = checked;
-    tags.insert(MANIFEST_TAG.to_owned(), digest.to_string());
-    let version = NewVersion {
-        name: name.to_string(),
-        source: root.to_string(),
-        run_id: Some(run_id),
-        description,
-        tags,
-        request_id: Some(request_id),
-    };
     let claim = registry.artifacts().claim(&root).await?;
-    let made = async {
-        store(registry.artifacts(), &root, &manifest, files).await?;
-        ensure_model(registry, &name).await?;
-        registry.models().create_version(version).await
+    let stored = async {
+        let manifest = store(registry.artifacts(), &root, &run, &checked.files).await?;
+        let digest = manifest.digest();
+        let request_id = request_id.unwrap_or_else(|| {
+            Digest::of(format!("{run_id}\n{}\n{digest}", checked.folder).as_bytes()).to_string()
+        });
+        tags.insert(MANIFEST_TAG.to_owned(), digest.to_string());
+        let version = NewVersion {
+            name: checked.name.to_string(),
+            source: root.to_string(),
+            run_id: Some(run_id),
+            description,
+            tags,
+            request_id: Some(request_id.clone()),
+        };
+        let version = register(registry, version).await?;
+        refuse_other(&version, digest, &request_id).map(|()| version)
     };
-    let version = match made.await {
+    let version = match stored.await {
         Err(error) if error.kind() == ErrorKind::StorageFull => {
             // Nothing was registered, and what was stored only keeps the disk full.
             clear(registry.artifacts(), &root).await;
             return Err(error);
         }
-        made => made?,
+        stored => stored?,
     };
     drop(claim);
     ready(registry, version).await
 }
 
-/// Finds size and checksum of every file.
-fn measured(
-    files: Vec<(String, Vec<u8>)>,
-    local_files: Vec<(String, PathBuf)>,
-) -> Result<Vec<(ManifestFile, Content)>> {
-    let mut measured = Vec::with_capacity(files.len() + local_files.len());
-    for (path, bytes) in files {
-        let (size, sha256) = (bytes.len() as u64, Digest::of(&bytes));
-        measured.push((ManifestFile { path: path.parse()?, size, sha256 }, Content::from(bytes)));
-    }
-    for (path, from) in local_files {
-        let mut file = File::open(&from).map_err(|e| Error::io("read", &from, e))?;
-        let (sha256, size) = digest::of_file(&mut file, &from)?;
-        measured.push((ManifestFile { path: path.parse()?, size, sha256 }, Content::File(from)));
-    }
-    Ok(measured)
-}
-
-fn check(
+/// Checks everything that can be checked before the first byte is stored.
+async fn check(
     name: &str,
-    run_id: &str,
     folder: &str,
-    files: Vec<(ManifestFile, Content)>,
-    request_id: Option<String>,
+    in_memory: Vec<(String, Vec<u8>)>,
+    local: Vec<(String, PathBuf)>,
 ) -> Result<Checked> {
     let (name, folder) = (name.parse()?, folder.parse::<ArtifactPath>()?);
-    let mut listed = Vec::with_capacity(files.len());
-    let mut contents = Vec::with_capacity(files.len());
-    for (file, content) in files {
-        folder.join(&file.path)?;
-        if file.path == manifest_path() {
+    let mut files = Vec::with_capacity(in_memory.len() + local.len());
+    for (path, bytes) in in_memory {
+        files.push((path.parse::<ArtifactPath>()?, Content::from(bytes)));
+    }
+    for (path, from) in local {
+        let metadata = tokio::fs::metadata(&from).await.map_err(|e| Error::io("read", &from, e))?;
+        if !metadata.is_file() {
+            return Err(Error::invalid(format!("{} is no file", from.display())));
+        }
+        files.push((path.parse()?, Content::File(from)));
+    }
+    for (path, _) in &files {
+        folder.join(path)?;
+        if *path == manifest_path() {
             return Err(Error::invalid(format!("{MANIFEST_FILE} is written by the registry: leave it out")));
         }
-        contents.push((file.path.clone(), content));
-        listed.push(file);
     }
-    let manifest = Manifest::new(listed)?;
-    let request_id = request_id.unwrap_or_else(|| {
-        Digest::of(format!("{run_id}\n{folder}\n{}", manifest.digest()).as_bytes()).to_string()
-    });
-    Ok(Checked { name, folder, manifest, files: contents, request_id })
+    Manifest::check_paths(files.iter().map(|(path, _)| path))?;
+    files.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(Checked { name, folder, files })
+}
+
+/// Finds size and checksum of every file, reading it.
+async fn measured(files: &[(ArtifactPath, Content)]) -> Result<Manifest> {
+    let files = files.to_vec();
+    blocking(move || {
+        let measure = |(path, content): (ArtifactPath, Content)| {
+            let (sha256, size) = match &content {
+                Content::Memory(bytes) => (Digest::of(bytes), bytes.len() as u64),
+                Content::File(from) => {
+                    let mut file = File::open(from).map_err(|e| Error::io("read", from, e))?;
+                    digest::of_file(&mut file, from)?
+                }
+            };
+            Ok(ManifestFile { path, size, sha256 })
+        };
+        Manifest::new(files.into_iter().map(measure).collect::<Result<_>>()?)
+    })
+    .await
 }
 
 /// Looks for the version that an earlier call with the same request id made.
-async fn already_published(registry: &Registry, checked: &Checked) -> Result<Option<ModelVersion>> {
+async fn already_published(
+    registry: &Registry,
+    checked: &Checked,
+    request_id: &str,
+) -> Result<Option<ModelVersion>> {
     let query = Query::new()
         .equals(VersionField::Name, checked.name.as_str())
-        .equals(VersionField::Tag(REQUEST_ID_TAG.to_owned()), checked.request_id.as_str());
+        .equals(VersionField::Tag(REQUEST_ID_TAG.to_owned()), request_id);
     let Some(version) = registry.models().search_versions(&query).await?.items.pop() else { return Ok(None) };
-    if version.tags.get(MANIFEST_TAG) != Some(&checked.manifest.digest().to_string()) {
-        return Err(Error::new(
-            ErrorKind::Conflict,
-            format!(
-                "request id {:?} was used for version {} of {} with other files: use another id",
-                checked.request_id, version.version, version.name
-            ),
-        ));
-    }
+    refuse_other(&version, measured(&checked.files).await?.digest(), request_id)?;
     ready(registry, version).await.map(Some)
 }
 
+/// Refuses a version that an earlier call with the same request id made of other files.
+fn refuse_other(version: &ModelVersion, digest: Digest, request_id: &str) -> Result<()> {
+    if version.tags.get(MANIFEST_TAG) == Some(&digest.to_string()) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Conflict,
+        format!(
+            "request id {request_id:?} was used for version {} of {} with other files: use another id",
+            version.version, version.name
+        ),
+    ))
+}
+
 /// Brings the folder to completion: whatever an interrupted publication left is replaced, what a complete one made is kept.
+///
+/// Each file is hashed once, on its way: the manifest then holds the checksums of what was sent.
 async fn store(
     artifacts: &dyn ArtifactStore,
     root: &Location,
-    manifest: &Manifest,
-    files: Vec<(ArtifactPath, Content)>,
-) -> Result<()> {
-    match read_manifest(artifacts, root).await? {
-        Some(found) if found == *manifest => return check_sizes(artifacts, root, manifest).await,
-        Some(_) => {
+    run: &Run,
+    files: &[(ArtifactPath, Content)],
+) -> Result<Manifest> {
+    let present = artifacts.list(root, None).await?;
+    if present.iter().any(|entry| entry.path == manifest_path())
+        && let Some(found) = read_manifest(artifacts, root).await?
+    {
+        if found != measured(files).await? {
             return Err(Error::new(
                 ErrorKind::Conflict,
                 format!("{root} holds another published model: use another run or another artifact path"),
             ));
         }
-        None => {
-            for left_over in artifacts.list(root, None).await? {
-                artifacts.delete_prefix(root, &left_over.path).await?;
-            }
-        }
+        check_sizes(artifacts, root, &found).await?;
+        return Ok(found);
     }
-    for ((path, content), listed) in in_manifest_order(files).into_iter().zip(manifest.files()) {
-        let options =
-            PutOptions { size: Some(listed.size), sha256: Some(listed.sha256), ..PutOptions::default() };
-        artifacts.put(root, &path, content, options).await?;
+    if run.lifecycle == Lifecycle::Deleted {
+        return Err(Error::invalid(format!(
+            "run {} is deleted: nothing can be published from it",
+            run.run_id
+        )));
     }
-    check_sizes(artifacts, root, manifest).await?;
+    for left_over in present {
+        artifacts.delete_prefix(root, &left_over.path).await?;
+    }
+    let mut listed = Vec::with_capacity(files.len());
+    for (path, content) in files {
+        let size = size(content).await?;
+        let options = PutOptions { size: Some(size), ..PutOptions::default() };
+        let sha256 = artifacts.put(root, path, content.clone(), options).await?;
+        listed.push(ManifestFile { path: path.clone(), size, sha256 });
+    }
+    let manifest = Manifest::new(listed)?;
+    check_sizes(artifacts, root, &manifest).await?;
     let bytes = manifest.to_bytes();
     let options = PutOptions { sha256: Some(Digest::of(&bytes)), overwrite: Overwrite::Refuse, size: None };
     artifacts.put(root, &manifest_path(), bytes.into(), options).await?;
-    Ok(())
+    Ok(manifest)
+}
+
+async fn size(content: &Content) -> Result<u64> {
+    match content {
+        Content::Memory(bytes) => Ok(bytes.len() as u64),
+        Content::File(from) => {
+            Ok(tokio::fs::metadata(from).await.map_err(|e| Error::io("read", from, e))?.len())
+        }
+    }
 }
 
 /// Removes what an unfinished publication stored, as far as it can be removed.
@@ -229,33 +266,33 @@ async fn clear(artifacts: &dyn ArtifactStore, root: &Location) {
     }
 }
 
-fn in_manifest_order(mut files: Vec<(ArtifactPath, Content)>) -> Vec<(ArtifactPath, Content)> {
-    files.sort_by(|a, b| a.0.cmp(&b.0));
-    files
-}
-
+/// Compares what the store holds with what was sent: some servers keep what came of an upload that broke off.
 async fn check_sizes(artifacts: &dyn ArtifactStore, root: &Location, manifest: &Manifest) -> Result<()> {
+    let stored: HashMap<ArtifactPath, u64> = list_files(artifacts, root).await?.into_iter().collect();
     for file in manifest.files() {
-        let stored = artifacts.stat(root, &file.path).await?;
-        if stored.kind != ArtifactKind::File(file.size) {
+        let found = stored.get(&file.path);
+        if found != Some(&file.size) {
+            let found = found.map_or_else(|| "is not there".to_owned(), |size| format!("has {size}"));
             return Err(Error::integrity(format!(
-                "{root}: {} should be a file of {} bytes and is {:?}",
-                file.path, file.size, stored.kind
+                "{root}: {} should be a file of {} bytes and {found}",
+                file.path, file.size
             )));
         }
     }
     Ok(())
 }
 
-async fn ensure_model(registry: &Registry, name: &ModelName) -> Result<()> {
-    match registry.models().get_model(name.as_str()).await {
+/// Makes the version, and before it the model when there is none.
+async fn register(registry: &Registry, version: NewVersion) -> Result<ModelVersion> {
+    match registry.models().create_version(version.clone()).await {
         Err(error) if error.is_not_found() => {}
-        found => return found.map(drop),
+        made => return made,
     }
-    match registry.models().create_model(NewModel::named(name.as_str())).await {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        made => made.map(drop),
+    match registry.models().create_model(NewModel::named(&*version.name)).await {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        made => drop(made?),
     }
+    registry.models().create_version(version).await
 }
 
 /// Waits while the backend still copies the version.

@@ -13,10 +13,10 @@ use martello_registry_client::{
     ArtifactKind, ArtifactPath, Content, Digest, ErrorKind, Location, NewRun, PutOptions, Registry,
 };
 
-const SIZE: usize = 200 << 20;
+const SIZE: usize = 160 << 20;
 
-/// What the process may grow by while it moves 200 MiB: three parts of 16 MiB, and room for connections.
-const MEMORY_KIB: u64 = 64 << 10;
+/// What the process may grow by while it moves 160 MiB: four parts of 8 MiB, and room for connections.
+const MEMORY_KIB: u64 = 56 << 10;
 
 /// The most memory that the process has had resident, in KiB.
 fn peak() -> u64 {

@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime};
 use uuid::Uuid;
 
 use super::{Cache, Entry, entry, evict};
-use crate::disk::{create_dirs, sync_dir};
+use crate::disk::{sync_dir, sync_file};
+use crate::transfer::FileWriter;
 use crate::{ArtifactPath, Error, ErrorKind, MANIFEST_FILE, Manifest, Result, blocking};
 
 /// How old a download must be to count as left behind by a crash: no honest one takes a day.
@@ -28,27 +29,44 @@ impl Download {
         Ok(Self { cache, folder })
     }
 
-    /// Opens a new file for writing; returns its path for error messages.
-    pub(crate) async fn create(&self, path: &ArtifactPath) -> Result<(tokio::fs::File, PathBuf)> {
+    /// Opens a new file for writing.
+    pub(crate) async fn create(&self, path: &ArtifactPath) -> Result<FileWriter> {
         let target = self.folder.join("model").join(path.as_str());
         if let Some(parent) = target.parent() {
             tokio::fs::create_dir_all(parent).await.map_err(|e| Error::io("create", parent, e))?;
         }
         let file = tokio::fs::File::create_new(&target).await.map_err(|e| Error::io("create", &target, e))?;
-        Ok((file, target))
+        FileWriter::new(file.into_std().await, target)
     }
 
-    /// Makes the model visible under the name of its content, then evicts what is too much.
+    /// Makes the model visible under the name of its content, then evicts what is too much. `manifest` is what was received.
+    ///
+    /// Returns before the disk has it all: a power loss in the seconds until then leaves a damaged entry, which is noticed when it is
+    /// loaded and fetched again.
     pub(crate) async fn finish(self, manifest: Manifest) -> Result<Entry> {
-        blocking(move || self.publish(&manifest)).await
+        let entry = blocking(move || self.publish(manifest)).await?;
+        let folder = entry.folder().to_owned();
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = sync_tree(&folder) {
+                tracing::debug!(%error, "a model in the cache is not known to be on disk");
+            }
+        });
+        Ok(entry)
     }
 
-    fn publish(&self, manifest: &Manifest) -> Result<Entry> {
+    fn publish(&self, manifest: Manifest) -> Result<Entry> {
         let listed = self.folder.join(MANIFEST_FILE);
         fs::write(&listed, manifest.to_bytes()).map_err(|e| Error::io("write", &listed, e))?;
-        sync_tree(&self.folder)?;
         let digest = manifest.digest();
         let target = self.cache.entry_folder(digest);
+        // In use from the first moment on, or another process could evict it.
+        let lease = entry::lease(&self.cache, digest)?;
+        if fs::rename(&self.folder, &target).is_ok() {
+            // Every byte was hashed on its way here.
+            evict::make_room(&self.cache, Some(digest))?;
+            return Ok(Entry::received(digest, manifest, target, lease));
+        }
+        drop(lease);
         // Somebody else may have brought the same content meanwhile; if theirs is damaged, loading removes it.
         for _ in 0..2 {
             let renamed = fs::rename(&self.folder, &target);
@@ -57,7 +75,6 @@ impl Download {
             {
                 return Err(Error::io("rename a download to", &target, std::io::Error::from(error.kind())));
             }
-            sync_dir(&self.cache.models())?;
             if let Some(entry) = entry::load(&self.cache, digest)? {
                 evict::make_room(&self.cache, Some(digest))?;
                 return Ok(entry);
@@ -102,13 +119,17 @@ pub(super) fn remove_abandoned(temporary: &Path) {
     }
 }
 
+/// Brings a folder, what is in it and its name to disk.
 fn sync_tree(folder: &Path) -> Result<()> {
-    create_dirs(folder)?;
-    for entry in fs::read_dir(folder).map_err(|e| Error::io("read", folder, e))? {
-        let path = entry.map_err(|e| Error::io("read", folder, e))?.path();
+    let refused = |e| Error::io("write", folder, e);
+    for entry in fs::read_dir(folder).map_err(refused)? {
+        let path = entry.map_err(refused)?.path();
         if path.is_dir() {
             sync_tree(&path)?;
+        } else {
+            sync_file(&path)?;
         }
     }
-    sync_dir(folder)
+    sync_dir(folder)?;
+    folder.parent().map_or(Ok(()), sync_dir)
 }

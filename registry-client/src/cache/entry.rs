@@ -20,6 +20,15 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
+    /// Returns an entry whose files were checked as they came.
+    pub(super) fn received(digest: Digest, manifest: Manifest, folder: PathBuf, lease: File) -> Self {
+        Self { digest, manifest: Arc::new(manifest), folder, _lease: Arc::new(lease) }
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     pub(crate) fn model_folder(&self) -> PathBuf {
         self.folder.join("model")
     }
@@ -73,7 +82,7 @@ pub(super) fn read_files(entry: &Entry) -> Result<Vec<(String, Vec<u8>)>> {
 }
 
 /// Marks the entry as used now and as being in use.
-fn lease(cache: &Cache, digest: Digest) -> Result<File> {
+pub(super) fn lease(cache: &Cache, digest: Digest) -> Result<File> {
     let path = cache.lock_file(digest);
     let refused = |e| Error::io("lock", &path, e);
     let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(refused)?;
@@ -105,7 +114,7 @@ fn check_file(path: &Path, listed: &ManifestFile) -> Result<()> {
     }
 }
 
-fn open_regular(path: &Path) -> Result<File> {
+pub(super) fn open_regular(path: &Path) -> Result<File> {
     let metadata = fs::symlink_metadata(path).map_err(|e| Error::io("read", path, e))?;
     if !metadata.is_file() {
         return Err(changed(path));
@@ -113,6 +122,6 @@ fn open_regular(path: &Path) -> Result<File> {
     File::open(path).map_err(|e| Error::io("read", path, e))
 }
 
-fn changed(path: &Path) -> Error {
+pub(super) fn changed(path: &Path) -> Error {
     Error::integrity(format!("{} is not what was fetched: it has been changed", path.display()))
 }

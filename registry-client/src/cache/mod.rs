@@ -10,6 +10,7 @@
 //! An entry appears by one rename, so it is whole or absent; it is checked again whenever it is used, so a damaged one is
 //! fetched anew. Several processes may share one cache.
 
+mod copy;
 mod download;
 mod entry;
 mod evict;

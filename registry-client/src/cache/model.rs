@@ -1,7 +1,8 @@
 //! A model on the local disk.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::copy;
 use super::entry::{self, Entry};
 use crate::{Digest, ModelVersion, Result, blocking};
 
@@ -41,5 +42,16 @@ impl FetchedModel {
     pub async fn read_files(&self) -> Result<Vec<(String, Vec<u8>)>> {
         let entry = self.entry.clone();
         blocking(move || entry::read_files(&entry)).await
+    }
+
+    /// Copies every file into a new folder, checking each on the way, and returns how many there are. Memory does not grow with them.
+    ///
+    /// # Errors
+    ///
+    /// `AlreadyExists` when there is something at `folder`, `Integrity` when a file was changed or removed since it was fetched,
+    /// `StorageFull` or `PermissionDenied` from the file system. Nothing is left at `folder` then.
+    pub async fn copy_to(&self, folder: impl AsRef<Path>) -> Result<usize> {
+        let (entry, folder) = (self.entry.clone(), folder.as_ref().to_owned());
+        blocking(move || copy::copy(&entry, &folder)).await
     }
 }

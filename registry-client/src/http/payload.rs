@@ -6,16 +6,13 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 use std::{fmt, io};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+use futures_core::Stream;
 use http_body::{Body, Frame, SizeHint};
 use tokio::fs::File;
-use tokio::io::{AsyncRead, ReadBuf};
 
-use crate::digest::Hasher;
+use crate::transfer::FilePieces;
 use crate::{Digest, Error, Result};
-
-/// How much of a file is in memory at a time: large enough that the disk, not the copying, sets the pace.
-const PIECE_BYTES: usize = 256 << 10;
 
 /// What a request carries. Cloning is cheap: a file is opened anew for each attempt.
 #[derive(Debug, Clone)]
@@ -40,15 +37,11 @@ pub(crate) enum Outgoing {
     File(Box<FileBody>),
 }
 
-/// Reads a file piece by piece, holding back the last piece until length and checksum are right: a server that was sent fewer
+/// A file on its way, of which the last piece is held back until length and checksum are right: a server that was sent fewer
 /// bytes than announced keeps nothing.
 pub(crate) struct FileBody {
-    file: File,
-    buffer: BytesMut,
-    held: Option<Bytes>,
-    hasher: Option<Hasher>,
-    read: u64,
-    payload: FilePayload,
+    pieces: FilePieces,
+    left: u64,
 }
 
 // ===== impl Payload =====
@@ -86,72 +79,44 @@ impl FilePayload {
     }
 
     async fn open(&self) -> Result<FileBody> {
-        let file = File::open(&self.path).await.map_err(|e| Error::io("read", &self.path, e))?;
-        Ok(FileBody {
-            file,
-            buffer: BytesMut::new(),
-            held: None,
-            hasher: Some(Hasher::default()),
-            read: 0,
-            payload: self.clone(),
-        })
+        let refused = |e| Error::io("read", &self.path, e);
+        let file = File::open(&self.path).await.map_err(refused)?.into_std().await;
+        let payload = self.clone();
+        let finish = move |digest, len| payload.finish(digest, len);
+        let pieces = FilePieces::read_checked(file, self.path.clone(), finish)?;
+        Ok(FileBody { pieces, left: self.len })
     }
 
-    fn finish(&self, hasher: Hasher) -> io::Result<()> {
-        let (digest, len) = hasher.finish();
+    fn finish(&self, digest: Digest, len: u64) -> Result<()> {
         if len != self.len || self.expected.is_some_and(|expected| expected != digest) {
-            return Err(changed(&self.path));
+            return Err(self.changed());
         }
         *self.sent.lock().expect("nothing panics while it holds the checksum") = Some(digest);
         Ok(())
     }
-}
 
-fn changed(path: &std::path::Path) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("{} changed while it was sent", path.display()))
+    fn changed(&self) -> Error {
+        Error::integrity(format!("{} changed while it was sent", self.path.display()))
+    }
 }
 
 // ===== impl FileBody =====
 
 impl FileBody {
-    /// Reads the next piece; `None` at the end.
-    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
-        self.buffer.resize(PIECE_BYTES, 0);
-        let mut read = ReadBuf::new(&mut self.buffer);
-        ready!(Pin::new(&mut self.file).poll_read(cx, &mut read))?;
-        let filled = read.filled().len();
-        if filled == 0 {
-            return Poll::Ready(Ok(None));
-        }
-        self.read += filled as u64;
-        if self.read > self.payload.len {
-            return Poll::Ready(Err(changed(&self.payload.path)));
-        }
-        let piece = self.buffer.split_to(filled).freeze();
-        if let Some(hasher) = &mut self.hasher {
-            hasher.update(&piece);
-        }
-        Poll::Ready(Ok(Some(piece)))
-    }
-
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
-        while self.hasher.is_some() {
-            match ready!(self.poll_piece(cx)) {
-                Err(error) => return Poll::Ready(Some(Err(error))),
-                Ok(Some(piece)) => {
-                    if let Some(before) = self.held.replace(piece) {
-                        return Poll::Ready(Some(Ok(before)));
-                    }
-                }
-                Ok(None) => {
-                    let finished = self.hasher.take().map(|hasher| self.payload.finish(hasher));
-                    if let Some(Err(error)) = finished {
-                        return Poll::Ready(Some(Err(error)));
-                    }
-                }
-            }
-        }
-        Poll::Ready(self.held.take().map(Ok))
+        let next = ready!(Pin::new(&mut self.pieces).poll_next(cx));
+        Poll::Ready(next.map(|piece| {
+            let piece = piece.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+            // More than was announced is never sent.
+            let left = self.left.checked_sub(piece.len() as u64);
+            self.left = left.ok_or_else(|| {
+                io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    Error::integrity("the file grew while it was sent"),
+                )
+            })?;
+            Ok(piece)
+        }))
     }
 }
 
@@ -176,10 +141,7 @@ impl Body for Outgoing {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            Self::File(body) => {
-                let held = body.held.as_ref().map_or(0, |piece| piece.len() as u64);
-                SizeHint::with_exact(body.payload.len.saturating_sub(body.read) + held)
-            }
+            Self::File(body) => SizeHint::with_exact(body.left),
         }
     }
 }
@@ -195,6 +157,8 @@ mod tests {
     use http_body_util::BodyExt;
 
     use super::*;
+
+    const LEN: usize = 300_000;
 
     async fn send(
         content: &[u8],
@@ -217,7 +181,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_file_is_sent_whole_and_its_checksum_known() {
-        for len in [0, 1, PIECE_BYTES, PIECE_BYTES + 1, 3 * PIECE_BYTES] {
+        for len in [0, 1, LEN, 3 * LEN] {
             let content: Vec<u8> = (0..len).map(|at| at as u8).collect();
             let digest = Digest::of(&content);
             let (received, sent) = send(&content, len as u64, Some(digest)).await;
@@ -228,7 +192,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_file_that_is_not_what_was_announced_is_never_sent_to_its_end() {
-        let content = vec![7; PIECE_BYTES + 10];
+        let content = vec![7; LEN];
         let len = content.len() as u64;
         for (announced, expected) in [(len + 1, None), (len - 1, None), (len, Some(Digest::of(b"other")))] {
             let (received, sent) = send(&content, announced, expected).await;

@@ -12,6 +12,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
+use crate::transfer::Pace;
 use crate::{ByteStream, Error, ErrorKind, Result};
 
 /// A successful answer.
@@ -42,7 +43,8 @@ impl Reply {
             ReplyBody::Whole(bytes) => StreamedBody::Whole(Some(bytes)),
             ReplyBody::Stream(incoming) => StreamedBody::Incoming(incoming),
         };
-        Box::pin(Pieces { body, timer: Box::pin(tokio::time::sleep(idle)), idle, doing, ended: false })
+        let timer = Box::pin(tokio::time::sleep(idle));
+        Box::pin(Pieces { body, timer, idle, pace: Pace::new(idle), waiting: None, doing, ended: false })
     }
 }
 
@@ -56,6 +58,9 @@ struct Pieces {
     body: StreamedBody,
     timer: Pin<Box<Sleep>>,
     idle: Duration,
+    pace: Pace,
+    /// Since when the next piece is waited for.
+    waiting: Option<Instant>,
     doing: Arc<str>,
     ended: bool,
 }
@@ -93,7 +98,15 @@ impl Stream for Pieces {
         if this.ended {
             return Poll::Ready(None);
         }
+        let since = *this.waiting.get_or_insert_with(|| {
+            this.timer.as_mut().reset(Instant::now() + this.idle);
+            Instant::now()
+        });
         let next = match this.poll_piece(cx) {
+            Poll::Ready(Some(Ok(piece))) if !this.pace.goes_on(piece.len(), since.elapsed()) => {
+                let message = format!("cannot {}: next to nothing came in {:?}", this.doing, this.idle);
+                Some(Err(Error::new(ErrorKind::Timeout, message)))
+            }
             Poll::Ready(next) => next,
             Poll::Pending => {
                 ready!(this.timer.as_mut().poll(cx));
@@ -101,7 +114,7 @@ impl Stream for Pieces {
                 Some(Err(Error::new(ErrorKind::Timeout, message)))
             }
         };
-        this.timer.as_mut().reset(Instant::now() + this.idle);
+        this.waiting = None;
         this.ended = !matches!(next, Some(Ok(_)));
         Poll::Ready(next)
     }

@@ -83,12 +83,10 @@ async fn collect(call: &Call, body: Incoming, limit: usize) -> Result<Bytes, Fai
 }
 
 fn unreachable(call: &Call, server: &Server, error: hyper_util::client::legacy::Error) -> Failure {
-    if let Some(local) = find::<std::io::Error>(&error)
-        && local.kind() == std::io::ErrorKind::InvalidData
-        && !error.is_connect()
-    {
-        let message = format!("cannot {}: the file is not what it was announced to be", call.doing);
-        return Failure::lasting(Error::integrity(message).with_source(error));
+    if let Some(local) = find::<Error>(&error) {
+        // What was to be sent is at fault, not the way or the server.
+        let message = format!("cannot {}: the file cannot be sent as it was announced", call.doing);
+        return Failure::lasting(Error::new(local.kind(), message).with_source(error));
     }
     if error.is_connect() {
         let message = format!("cannot {}: cannot connect to {server}", call.doing);

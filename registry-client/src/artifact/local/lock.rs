@@ -19,7 +19,16 @@ const RETRY: Duration = Duration::from_millis(20);
 /// that dies.
 pub(super) async fn claim(locks: &Path, location: &Location) -> Result<Claim> {
     let digest = Digest::of(location.to_string().as_bytes()).to_string();
-    let path = locks.join(&digest[..2]);
+    claim_file(locks.join(&digest[..2]), &location.to_string(), "published").await
+}
+
+/// Takes the lock of a model. Of another kind than those of locations, so that whoever has one can take one of those.
+pub(super) async fn claim_model(locks: &Path, name: &str) -> Result<Claim> {
+    let digest = Digest::of(name.as_bytes()).to_string();
+    claim_file(locks.join(format!("model-{}", &digest[..2])), &format!("the model {name:?}"), "changed").await
+}
+
+async fn claim_file(path: PathBuf, what: &str, done: &str) -> Result<Claim> {
     let deadline = Instant::now() + TIMEOUT;
     loop {
         let file = path.clone();
@@ -28,7 +37,7 @@ pub(super) async fn claim(locks: &Path, location: &Location) -> Result<Claim> {
         }
         if Instant::now() >= deadline {
             let message =
-                format!("{location} is being published by another process for over {} s", TIMEOUT.as_secs());
+                format!("{what} is being {done} by another process for over {} s", TIMEOUT.as_secs());
             return Err(Error::new(ErrorKind::Conflict, message));
         }
         sleep(RETRY).await;

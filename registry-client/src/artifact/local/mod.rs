@@ -62,6 +62,11 @@ impl LocalArtifacts {
         Ok(store)
     }
 
+    /// Takes the right to decide about a model, waiting for whoever has it.
+    pub(crate) async fn claim_model(&self, name: &str) -> Result<Claim> {
+        lock::claim_model(&self.locks(), name).await
+    }
+
     fn temporary(&self) -> PathBuf {
         Self::temporary_in(&self.folder)
     }
@@ -93,7 +98,7 @@ impl ArtifactStore for LocalArtifacts {
         Box::pin(async move {
             let (root, path) = (local(root)?.to_owned(), path.clone());
             let temporary = self.temporary_for(&root);
-            blocking(move || put::put(&root, &path, &content, options, temporary.as_deref())).await
+            put::put(root, path, content, options, temporary).await
         })
     }
 
@@ -101,7 +106,7 @@ impl ArtifactStore for LocalArtifacts {
         Box::pin(async move {
             let (root, path) = (local(root)?.to_owned(), path.clone());
             let (file, path) = blocking(move || read::open(&root, &path)).await?;
-            Ok(read::stream(file, path))
+            read::stream(file, path)
         })
     }
 

@@ -1,36 +1,42 @@
 //! Storing a file, whole or not at all.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
 use super::folder::{refuse_links, resolve};
-use crate::digest::Hasher;
-use crate::disk::{create_dirs, sync_dir};
-use crate::{ArtifactPath, Content, Digest, Error, ErrorKind, Overwrite, PutOptions, Result};
+use crate::disk::{create_dirs, sync_dir, sync_file};
+use crate::transfer::{FilePieces, FileWriter};
+use crate::{ArtifactPath, Content, Digest, Error, ErrorKind, Overwrite, PutOptions, Result, blocking};
 
-/// How much is copied at once.
-const PIECE: usize = 64 << 10;
-
-pub(super) fn put(
-    root: &Path,
-    path: &ArtifactPath,
-    content: &Content,
+/// Stores a file; `temporary` is where it is written first, if not in the folder of its place.
+pub(super) async fn put(
+    root: PathBuf,
+    path: ArtifactPath,
+    content: Content,
     options: PutOptions,
-    temporary: Option<&Path>,
+    temporary: Option<PathBuf>,
 ) -> Result<Digest> {
-    refuse_links(root, path)?;
-    let target = resolve(root, path);
-    let parent = target.parent().unwrap_or(root);
-    create_dirs(parent)?;
-    let written = Temporary::create(temporary.unwrap_or(parent))?;
-    let (digest, size) = written.fill(content)?;
-    check(path, digest, size, options)?;
-    written.publish(&target, options.overwrite)?;
-    sync_dir(parent)?;
-    Ok(digest)
+    let target = resolve(&root, &path);
+    let parent = target.parent().unwrap_or(&root).to_owned();
+    let (checked, folder) = (path.clone(), parent.clone());
+    let (written, file) = blocking(move || {
+        refuse_links(&root, &checked)?;
+        create_dirs(&folder)?;
+        Temporary::create(temporary.as_deref().unwrap_or(&folder))
+    })
+    .await?;
+    let (digest, size) = written.fill(file, content).await?;
+    blocking(move || {
+        check(&path, digest, size, options)?;
+        sync_file(&written.path)?;
+        written.publish(&target, options.overwrite)?;
+        sync_dir(&parent)?;
+        Ok(digest)
+    })
+    .await
 }
 
 /// A file that disappears unless it is published.
@@ -39,29 +45,26 @@ struct Temporary {
 }
 
 impl Temporary {
-    fn create(folder: &Path) -> Result<Self> {
+    fn create(folder: &Path) -> Result<(Self, File)> {
         let path = folder.join(format!(".mt-{}.tmp", Uuid::new_v4().simple()));
-        File::create_new(&path).map_err(|e| Error::io("create", &path, e))?;
-        Ok(Self { path })
+        let file = File::create_new(&path).map_err(|e| Error::io("create", &path, e))?;
+        Ok((Self { path }, file))
     }
 
-    /// Writes, hashes, and brings to disk.
-    fn fill(&self, content: &Content) -> Result<(Digest, u64)> {
-        let refused = |e| Error::io("write", &self.path, e);
-        let mut file = File::options().write(true).open(&self.path).map_err(refused)?;
-        let mut hasher = Hasher::default();
+    /// Writes and hashes.
+    async fn fill(&self, file: File, content: Content) -> Result<(Digest, u64)> {
+        let mut writer = FileWriter::new(file, self.path.clone())?;
         match content {
-            Content::Memory(bytes) => {
-                hasher.update(bytes);
-                file.write_all(bytes).map_err(refused)?;
-            }
+            Content::Memory(bytes) => writer.write(bytes).await?,
             Content::File(source) => {
-                let mut from = File::open(source).map_err(|e| Error::io("read", source, e))?;
-                copy(&mut from, source, &mut hasher, |piece| file.write_all(piece).map_err(refused))?;
+                let from = tokio::fs::File::open(&source).await.map_err(|e| Error::io("read", &source, e))?;
+                let mut pieces = FilePieces::read(from.into_std().await, source)?;
+                while let Some(piece) = pieces.next().await {
+                    writer.write(piece?).await?;
+                }
             }
         }
-        file.sync_all().map_err(refused)?;
-        Ok(hasher.finish())
+        writer.finish().await
     }
 
     fn publish(&self, target: &Path, overwrite: Overwrite) -> Result<()> {
@@ -83,26 +86,6 @@ impl Drop for Temporary {
     fn drop(&mut self) {
         // After a rename there is nothing left; what cannot be removed now is removed when the store is opened next.
         let _ = fs::remove_file(&self.path);
-    }
-}
-
-fn copy(
-    from: &mut File,
-    source: &Path,
-    hasher: &mut Hasher,
-    mut write: impl FnMut(&[u8]) -> Result<()>,
-) -> Result<()> {
-    let mut piece = vec![0; PIECE];
-    loop {
-        match from.read(&mut piece) {
-            Ok(0) => return Ok(()),
-            Ok(read) => {
-                hasher.update(&piece[..read]);
-                write(&piece[..read])?;
-            }
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(Error::io("read", source, e)),
-        }
     }
 }
 

@@ -13,6 +13,9 @@ const MIN_PART_BYTES: u64 = 5 << 20;
 /// S3 takes no larger parts.
 const MAX_PART_BYTES: u64 = 5 << 30;
 
+/// More parts at a time than this would be a mistake: with the smallest parts they hold 320 MiB.
+const MAX_PARALLEL_PARTS: u64 = 64;
+
 /// How to reach S3.
 ///
 /// ```
@@ -37,11 +40,16 @@ pub struct S3Options {
     pub addressing: Addressing,
     /// Which servers are believed. `System` is Mozilla's list of authorities, compiled in.
     pub trust: Trust,
-    /// How large a part is of a file that is sent in parts, and so how much of a file is in memory: 16 MiB, three times the
-    /// least that S3 takes, good for files up to 156 GiB. Larger files get larger parts.
+    /// How large a part is of a file that is sent in parts: 8 MiB, as for boto3, good for files up to 78 GiB. Larger files get
+    /// larger parts.
     pub part_bytes: u64,
+    /// How many parts of a file are on their way at a time; one more is in memory. 3: the way to the server is as busy as with more,
+    /// and a file never has more than 32 MiB in memory.
+    pub parallel_parts: usize,
     /// How long one call may take, beyond what its size adds; 60 s, botocore's default.
     pub request_timeout: Duration,
+    /// How long a download may stand still; 60 s, the patience of common reverse proxies.
+    pub idle_timeout: Duration,
     /// How often a call is tried again; 7, as for MLflow.
     pub max_retries: u32,
     /// The longest first wait before another attempt; it doubles with each and is drawn evenly from nothing to that; 250 ms.
@@ -77,8 +85,10 @@ impl Default for S3Options {
             credentials: None,
             addressing: Addressing::default(),
             trust: Trust::default(),
-            part_bytes: 16 << 20,
+            part_bytes: 8 << 20,
+            parallel_parts: 3,
             request_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(60),
             max_retries: 7,
             backoff: Duration::from_millis(250),
         }
@@ -87,9 +97,10 @@ impl Default for S3Options {
 
 impl S3Options {
     /// Reads the environment: `MLFLOW_S3_ENDPOINT_URL`, `MLFLOW_S3_IGNORE_TLS`, `MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE`,
-    /// `MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE`; `AWS_ACCESS_KEY_ID` with `_SECRET_ACCESS_KEY` and `_SESSION_TOKEN`, or else the
+    /// `MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE`, `MARTELLO_S3_PARALLEL_PARTS`; `AWS_ACCESS_KEY_ID` with `_SECRET_ACCESS_KEY` and `_SESSION_TOKEN`, or else the
     /// profile `AWS_PROFILE` of `AWS_SHARED_CREDENTIALS_FILE` (`~/.aws/credentials`); `AWS_DEFAULT_REGION`, `AWS_REGION`;
-    /// `AWS_CA_BUNDLE`.
+    /// `AWS_CA_BUNDLE`; `AWS_MAX_ATTEMPTS`; `MARTELLO_S3_REQUEST_TIMEOUT`, `MARTELLO_S3_IDLE_TIMEOUT` in seconds. Proxies are taken from
+    /// `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` by the minio crate itself.
     ///
     /// # Errors
     ///
@@ -131,6 +142,23 @@ impl S3Options {
                 ));
             }
             options.part_bytes = bytes;
+        }
+        if let Some(attempts) = environment.number::<u32>("AWS_MAX_ATTEMPTS")? {
+            let retries = attempts.checked_sub(1);
+            options.max_retries =
+                retries.ok_or_else(|| Error::invalid("AWS_MAX_ATTEMPTS must be 1 or more"))?;
+        }
+        if let Some(timeout) = environment.limit("MARTELLO_S3_REQUEST_TIMEOUT")? {
+            options.request_timeout = timeout;
+        }
+        if let Some(timeout) = environment.limit("MARTELLO_S3_IDLE_TIMEOUT")? {
+            options.idle_timeout = timeout;
+        }
+        if let Some(parts) = environment.number("MARTELLO_S3_PARALLEL_PARTS")? {
+            if !(1..=MAX_PARALLEL_PARTS).contains(&parts) {
+                return Err(Error::invalid("MARTELLO_S3_PARALLEL_PARTS must be 1 to 64"));
+            }
+            options.parallel_parts = parts as usize;
         }
         Ok(options)
     }
@@ -203,6 +231,10 @@ mod tests {
             ("MLFLOW_S3_IGNORE_TLS", "true"),
             ("MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE", "virtual"),
             ("MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE", "10485760"),
+            ("MARTELLO_S3_PARALLEL_PARTS", "2"),
+            ("MARTELLO_S3_REQUEST_TIMEOUT", "7"),
+            ("MARTELLO_S3_IDLE_TIMEOUT", "1.5"),
+            ("AWS_MAX_ATTEMPTS", "3"),
             ("AWS_ACCESS_KEY_ID", "key1"),
             ("AWS_SECRET_ACCESS_KEY", "s3cret"),
             ("AWS_SESSION_TOKEN", "t0ken"),
@@ -211,13 +243,33 @@ mod tests {
         .unwrap();
         assert_eq!(options.endpoint.as_deref(), Some("https://minio:9000"));
         assert_eq!((options.trust.clone(), options.addressing), (Trust::Anybody, Addressing::Virtual));
-        assert_eq!((options.part_bytes, options.region.as_str()), (10 << 20, "eu-west-1"));
+        assert_eq!((options.part_bytes, options.parallel_parts), (10 << 20, 2));
+        assert_eq!((options.region.as_str(), options.max_retries), ("eu-west-1", 2));
+        assert_eq!(options.request_timeout, Duration::from_secs(7));
+        assert_eq!(options.idle_timeout, Duration::from_millis(1500));
         assert_eq!(options.credentials, Some(S3Credentials::new("key1", "s3cret").session_token("t0ken")));
         let printed = format!("{options:?}");
         assert!(
             !printed.contains("s3cret") && !printed.contains("t0ken") && !printed.contains("key1"),
             "{printed}"
         );
+    }
+
+    #[test]
+    fn other_names_of_a_setting_count_as_well() {
+        let options = read(&[
+            ("AWS_ENDPOINT_URL_S3", "http://other:1"),
+            ("AWS_REGION", "ap-south-1"),
+            ("AWS_CA_BUNDLE", "/ca.pem"),
+        ]);
+        let options = options.unwrap();
+        assert_eq!(
+            (options.endpoint.as_deref(), options.region.as_str()),
+            (Some("http://other:1"), "ap-south-1")
+        );
+        assert_eq!(options.trust, Trust::Pem("/ca.pem".into()));
+        let both = read(&[("AWS_REGION", "ap-south-1"), ("AWS_DEFAULT_REGION", "eu-west-1")]).unwrap();
+        assert_eq!(both.region, "eu-west-1");
     }
 
     #[test]
@@ -242,6 +294,9 @@ mod tests {
             ("MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE", "diagonal"),
             ("MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE", "1"),
             ("MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE", "many"),
+            ("MARTELLO_S3_PARALLEL_PARTS", "0"),
+            ("MARTELLO_S3_IDLE_TIMEOUT", "0"),
+            ("AWS_MAX_ATTEMPTS", "0"),
             ("MLFLOW_S3_IGNORE_TLS", "perhaps"),
         ] {
             assert!(read(&[variable]).unwrap_err().to_string().contains(variable.0), "{variable:?}");

@@ -1,10 +1,12 @@
-//! Uploads: small files in one call, larger ones in parts, of which one is in memory at a time.
+//! Uploads: small files in one call, larger ones in parts, of which a few are in memory at a time.
 
 use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
 
 use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesOrdered;
 use minio::s3::response_traits::HasEtagFromHeaders;
 use minio::s3::segmented_bytes::SegmentedBytes;
 use minio::s3::types::{PartInfo, S3Api};
@@ -43,21 +45,31 @@ pub(super) async fn upload(
     }
 }
 
+/// Sends some parts at a time, reading one ahead.
 async fn send_parts(
     parts: &Parts<'_>,
     source: &mut Source,
     part_bytes: u64,
     kept: &Kept,
 ) -> Result<(Digest, Vec<PartInfo>)> {
-    let mut infos = Vec::new();
-    let mut left = kept.size;
-    while left > 0 {
-        let bytes = source.read(part_bytes.min(left)).await?;
-        if bytes.is_empty() {
-            break;
+    let mut under_way = FuturesOrdered::new();
+    let (mut infos, mut left, mut begun) = (Vec::new(), kept.size, 0);
+    loop {
+        // The connections go on by themselves while the next part is read.
+        while left > 0 && under_way.len() < parts.client.options().parallel_parts.max(1) {
+            let bytes = source.read(part_bytes.min(left)).await?;
+            if bytes.is_empty() {
+                left = 0;
+            } else {
+                left -= bytes.len() as u64;
+                under_way.push_back(parts.send(begun, bytes));
+                begun += 1;
+            }
         }
-        left -= bytes.len() as u64;
-        infos.push(parts.send(infos.len(), bytes).await?);
+        match under_way.next().await {
+            Some(sent) => infos.push(sent?),
+            None => break,
+        }
     }
     // Before the parts are put together: until then nobody sees them.
     let digest = source.finish(parts.object, kept).await?;
