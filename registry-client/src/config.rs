@@ -105,12 +105,13 @@ impl fmt::Debug for TrackingUri {
 
 /// Hides what stands before `@` in the authority, and the query: both may hold secrets.
 pub(crate) fn redact(uri: &str) -> String {
-    let Some((scheme, rest)) = uri.split_once("://") else { return uri.to_owned() };
+    let after_scheme = uri.find("://").map_or(0, |at| at + "://".len());
+    let (scheme, rest) = uri.split_at(after_scheme);
     let rest = rest.split(['?', '#']).next().unwrap_or_default();
     let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
     match authority.rsplit_once('@') {
-        Some((_, host)) => format!("{scheme}://[redacted]@{host}{path}"),
-        None => format!("{scheme}://{authority}{path}"),
+        Some((_, host)) => format!("{scheme}[redacted]@{host}{path}"),
+        None => format!("{scheme}{authority}{path}"),
     }
 }
 
@@ -124,6 +125,8 @@ mod tests {
         check("http://user:secret@host:5000/x", "http://[redacted]@host:5000/x");
         check("https://host/x?token=secret", "https://host/x");
         check("http://host", "http://host");
+        check("user:secret@proxy:3128", "[redacted]@proxy:3128");
+        check("proxy:3128", "proxy:3128");
         let uri: TrackingUri = "http://user:secret@host".parse().unwrap();
         assert!(!format!("{uri} {uri:?}").contains("secret"));
         let error = "mysql://user:secret@host/db".parse::<TrackingUri>().unwrap_err();

@@ -4,8 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::header;
+use http::uri::Scheme;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::ResponseFuture;
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
@@ -14,6 +18,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use super::payload::Outgoing;
+use super::proxies::Connector;
+use super::{HttpOptions, Server};
 use crate::{Error, Result};
 
 /// How long an idle connection is kept: shorter than gunicorn (2 s) and uvicorn (5 s) keep theirs, or a request would meet a
@@ -21,7 +27,26 @@ use crate::{Error, Result};
 const POOL_IDLE: Duration = Duration::from_millis(1500);
 
 /// hyper's pooled client with this crate's bodies.
-pub(crate) type Client = hyper_util::client::legacy::Client<HttpsConnector<HttpConnector>, Outgoing>;
+#[derive(Clone, Debug)]
+pub(crate) struct Client {
+    pool: hyper_util::client::legacy::Client<HttpsConnector<Connector>, Outgoing>,
+    proxies: Arc<Matcher>,
+}
+
+impl Client {
+    /// Sends a request; a proxy that reads it is told who asks.
+    pub(crate) fn request(&self, mut request: http::Request<Outgoing>) -> ResponseFuture {
+        if request.uri().scheme() == Some(&Scheme::HTTP)
+            && let Some(proxy) = self.proxies.intercept(request.uri())
+            && let Some(credentials) = proxy.basic_auth()
+        {
+            let mut credentials = credentials.clone();
+            credentials.set_sensitive(true);
+            request.headers_mut().insert(header::PROXY_AUTHORIZATION, credentials);
+        }
+        self.pool.request(request)
+    }
+}
 
 /// How a server proves who it is, and how the client does.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -45,22 +70,24 @@ pub enum Trust {
     Anybody,
 }
 
-/// Returns a client; `tls` is looked at only for a server that speaks TLS.
-pub(crate) fn client(is_tls: bool, tls: &TlsOptions, connect_timeout: Duration) -> Result<Client> {
+/// Returns a client of a server; TLS is looked at only for one that speaks it.
+pub(crate) fn client(server: &Server, options: &HttpOptions) -> Result<Client> {
+    let proxies = options.proxies.matcher(&server.base()?)?;
     let mut tcp = HttpConnector::new();
-    tcp.set_connect_timeout(Some(connect_timeout));
+    tcp.set_connect_timeout(Some(options.connect_timeout));
     tcp.set_nodelay(true);
     tcp.enforce_http(false);
-    let config = if is_tls { config(tls)? } else { unused()? };
+    let config = if server.is_tls() { config(&options.tls)? } else { unused()? };
     let connector = HttpsConnectorBuilder::new()
         .with_tls_config(config)
         .https_or_http()
         .enable_http1()
-        .wrap_connector(tcp);
-    Ok(hyper_util::client::legacy::Client::builder(TokioExecutor::new())
+        .wrap_connector(Connector::new(tcp, proxies.clone()));
+    let pool = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
         .pool_idle_timeout(POOL_IDLE)
         .pool_timer(TokioTimer::new())
-        .build(connector))
+        .build(connector);
+    Ok(Client { pool, proxies })
 }
 
 fn provider() -> Arc<CryptoProvider> {

@@ -11,6 +11,7 @@ mod connector;
 mod decode;
 mod failure;
 mod payload;
+mod proxies;
 mod reply;
 mod retry;
 mod server;
@@ -23,6 +24,7 @@ mod wire;
 pub use auth::Credentials;
 pub use connector::{TlsOptions, Trust};
 pub use failure::ServerAnswer;
+pub use proxies::Proxies;
 pub use stack::HttpOptions;
 
 pub(crate) use call::{Answer, Call, Safety};

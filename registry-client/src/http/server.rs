@@ -56,6 +56,11 @@ impl Server {
         self.authority.as_str().eq_ignore_ascii_case(authority)
     }
 
+    /// Returns the URI that everything begins with.
+    pub(crate) fn base(&self) -> Result<http::Uri> {
+        self.uri(&Target::new("/"))
+    }
+
     /// Returns the whole URI of a target.
     pub(crate) fn uri(&self, target: &Target) -> Result<http::Uri> {
         let text = format!("{}://{}{}{}", self.scheme, self.authority, self.prefix, target.as_str());

@@ -10,6 +10,7 @@ use tower::util::{BoxCloneSyncService, MapRequestLayer};
 use tower::{ServiceBuilder, ServiceExt};
 
 use super::connector::{self, Client, TlsOptions};
+use super::proxies::Proxies;
 use super::reply::Reply;
 use super::retry::RetryPolicy;
 use super::timeout::TimeoutLayer;
@@ -40,6 +41,8 @@ pub struct HttpOptions {
     pub concurrency: usize,
     /// How servers are believed.
     pub tls: TlsOptions,
+    /// Which proxies lead to servers; none, unless the environment names some.
+    pub proxies: Proxies,
 }
 
 impl Default for HttpOptions {
@@ -53,6 +56,7 @@ impl Default for HttpOptions {
             idle_timeout: Duration::from_secs(60),
             concurrency: 16,
             tls: TlsOptions::default(),
+            proxies: Proxies::default(),
         }
     }
 }
@@ -74,7 +78,7 @@ impl Http {
         headers: &http::HeaderMap,
         options: HttpOptions,
     ) -> Result<Self> {
-        let client = connector::client(server.is_tls(), &options.tls, options.connect_timeout)?;
+        let client = connector::client(&server, &options)?;
         let mut headers = headers.clone();
         if let Some(credentials) = credentials {
             headers.insert(header::AUTHORIZATION, credentials.header()?);

@@ -19,7 +19,7 @@ mod page;
 mod search;
 mod tracking;
 
-pub use crate::http::{Credentials, HttpOptions, ServerAnswer, TlsOptions, Trust};
+pub use crate::http::{Credentials, HttpOptions, Proxies, ServerAnswer, TlsOptions, Trust};
 pub use client::MlflowClient;
 pub use logged_models::{LoggedModel, LoggedModelStatus, NewLoggedModel};
 pub use options::RestOptions;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::environment::{Environment, Profile};
-use crate::http::{Credentials, HttpOptions, Trust};
+use crate::http::{Credentials, HttpOptions, Proxies, Trust};
 use crate::{Error, ErrorKind, Result};
 
 /// More retries than this are refused, by MLflow as well: a server that is down would be asked for minutes.
@@ -34,7 +34,8 @@ pub struct RestOptions {
 impl RestOptions {
     /// Reads the environment: `MLFLOW_TRACKING_USERNAME` with `_PASSWORD`, or else `~/.mlflow/credentials`, or else
     /// `MLFLOW_TRACKING_TOKEN`; `MLFLOW_TRACKING_INSECURE_TLS`, `_SERVER_CERT_PATH`, `_CLIENT_CERT_PATH`;
-    /// `MLFLOW_HTTP_REQUEST_TIMEOUT`, `_MAX_RETRIES`, `_BACKOFF_FACTOR`; `MLFLOW_WORKSPACE`.
+    /// `MLFLOW_HTTP_REQUEST_TIMEOUT`, `_MAX_RETRIES`, `_BACKOFF_FACTOR`; `MLFLOW_WORKSPACE`; `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`,
+    /// `NO_PROXY`; `MARTELLO_REGISTRY_CONNECT_TIMEOUT`, `_IDLE_TIMEOUT`, `_RETRY_WINDOW` in seconds, `MARTELLO_REGISTRY_CONCURRENCY`.
     ///
     /// # Errors
     ///
@@ -101,11 +102,19 @@ fn credentials(environment: &Environment<'_>) -> Result<Option<Credentials>> {
 
 fn http_options(environment: &Environment<'_>) -> Result<HttpOptions> {
     let mut options = HttpOptions::default();
-    if let Some(timeout) = environment.seconds("MLFLOW_HTTP_REQUEST_TIMEOUT")? {
-        if timeout.is_zero() {
-            return Err(Error::invalid("MLFLOW_HTTP_REQUEST_TIMEOUT must be more than 0"));
+    for (name, limit) in [
+        ("MLFLOW_HTTP_REQUEST_TIMEOUT", &mut options.request_timeout),
+        ("MARTELLO_REGISTRY_CONNECT_TIMEOUT", &mut options.connect_timeout),
+        ("MARTELLO_REGISTRY_IDLE_TIMEOUT", &mut options.idle_timeout),
+        ("MARTELLO_REGISTRY_RETRY_WINDOW", &mut options.retry_window),
+    ] {
+        *limit = environment.limit(name)?.unwrap_or(*limit);
+    }
+    if let Some(calls) = environment.number("MARTELLO_REGISTRY_CONCURRENCY")? {
+        if calls == 0 {
+            return Err(Error::invalid("MARTELLO_REGISTRY_CONCURRENCY must be more than 0"));
         }
-        options.request_timeout = timeout;
+        options.concurrency = calls;
     }
     if let Some(retries) = environment.number("MLFLOW_HTTP_REQUEST_MAX_RETRIES")? {
         if retries > MAX_RETRIES {
@@ -118,6 +127,7 @@ fn http_options(environment: &Environment<'_>) -> Result<HttpOptions> {
     if let Some(backoff) = environment.seconds("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR")? {
         options.backoff = backoff.min(Duration::from_secs(120));
     }
+    options.proxies = Proxies::read(environment);
     options.tls.client_certificate = environment.path("MLFLOW_TRACKING_CLIENT_CERT_PATH");
     options.tls.trust = match (
         environment.flag("MLFLOW_TRACKING_INSECURE_TLS")?,
@@ -154,7 +164,15 @@ mod tests {
             ("MLFLOW_HTTP_REQUEST_TIMEOUT", "9"),
             ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3"),
             ("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1.5"),
+            ("MARTELLO_REGISTRY_CONNECT_TIMEOUT", "4"),
+            ("MARTELLO_REGISTRY_IDLE_TIMEOUT", "5"),
+            ("MARTELLO_REGISTRY_RETRY_WINDOW", "6"),
+            ("MARTELLO_REGISTRY_CONCURRENCY", "2"),
             ("MLFLOW_WORKSPACE", "team-a"),
+            ("HTTP_PROXY", "http://u:p4ss@in-capitals:1"),
+            ("https_proxy", "http://u:p4ss@small:1"),
+            ("HTTPS_PROXY", "http://not-this-one:1"),
+            ("NO_PROXY", "localhost,10.0.0.0/8"),
         ])
         .unwrap();
         assert_eq!(options.credentials, Some(Credentials::bearer("t0ken")));
@@ -162,8 +180,16 @@ mod tests {
         assert_eq!(options.http.tls.client_certificate, Some("/c.pem".into()));
         assert_eq!((options.http.request_timeout, options.http.max_retries), (Duration::from_secs(9), 3));
         assert_eq!(options.http.backoff, Duration::from_millis(1500));
+        let limits = [options.http.connect_timeout, options.http.idle_timeout, options.http.retry_window];
+        assert_eq!(limits, [4, 5, 6].map(Duration::from_secs));
+        assert_eq!(options.http.concurrency, 2);
         assert_eq!(options.headers().unwrap()["x-mlflow-workspace"], "team-a");
-        assert!(!format!("{options:?}").contains("t0ken"));
+        let proxies = &options.http.proxies;
+        assert_eq!(proxies.http.as_deref(), Some("http://u:p4ss@in-capitals:1"));
+        assert_eq!(proxies.https.as_deref(), Some("http://u:p4ss@small:1"));
+        assert_eq!(proxies.except, "localhost,10.0.0.0/8");
+        let printed = format!("{options:?}");
+        assert!(!printed.contains("t0ken") && !printed.contains("p4ss"), "{printed}");
     }
 
     #[test]
@@ -194,6 +220,8 @@ mod tests {
             ("MLFLOW_HTTP_REQUEST_TIMEOUT", "NaN"),
             ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "11"),
             ("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "inf"),
+            ("MARTELLO_REGISTRY_CONCURRENCY", "0"),
+            ("MARTELLO_REGISTRY_IDLE_TIMEOUT", "0"),
             ("MLFLOW_TRACKING_INSECURE_TLS", "maybe"),
             ("MLFLOW_TRACKING_AWS_SIGV4", "true"),
         ] {
