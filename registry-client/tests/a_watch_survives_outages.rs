@@ -92,3 +92,45 @@ async fn a_change_is_seen_within_one_interval_and_its_jitter() {
     assert!(matches!(watch.next().await, WatchEvent::PointsToNothing));
     assert!(before.elapsed() <= Duration::from_secs(90), "{:?}", before.elapsed());
 }
+
+/// A registry in a folder of its own whose model has this many versions, the last one as champion; as a copy would bring it.
+async fn copy_with(versions: u32) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let other = registry(dir.path(), versions).await;
+    other.models().set_alias("fraud", "champion", versions).await.unwrap();
+    drop(other);
+    // The log is emptied when the last connection closes.
+    while dir.path().join("mlflow.db-wal").exists() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    dir
+}
+
+#[tokio::test]
+async fn a_database_that_is_deleted_or_replaced_is_noticed() {
+    let dir = copy_with(1).await;
+    let registry = Registry::embedded(dir.path()).await.unwrap();
+    let options = WatchOptions { interval: Duration::from_millis(20), jitter: 0.0 };
+    let mut watch = registry.watch("models:/fraud@champion".parse().unwrap(), options);
+    assert_eq!(next_version(&mut watch).await, 1);
+
+    for file in ["mlflow.db", "mlflow.db-wal", "mlflow.db-shm"] {
+        std::fs::remove_file(dir.path().join(file)).unwrap();
+    }
+    match watch.next().await {
+        WatchEvent::Failed(error) => {
+            assert!(error.is_outage() && error.to_string().contains("deleted"), "{error}")
+        }
+        other => panic!("expected a failure: {other:?}"),
+    }
+    // What would be lost is not written, and no empty registry takes the place of the lost one.
+    let error = registry.models().set_alias("fraud", "other", 1).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+    assert!(!dir.path().join("mlflow.db").exists());
+
+    let restored = copy_with(3).await;
+    std::fs::rename(restored.path().join("mlflow.db"), dir.path().join("mlflow.db")).unwrap();
+    assert_eq!(next_version(&mut watch).await, 3);
+    registry.models().set_alias("fraud", "champion", 2).await.unwrap();
+    assert_eq!(next_version(&mut watch).await, 2);
+}

@@ -8,6 +8,7 @@ mod database;
 mod experiments;
 mod failure;
 mod guard;
+mod identity;
 mod log;
 mod logged_models;
 mod migrate;
@@ -80,7 +81,7 @@ pub(crate) async fn open(database: &Path, options: EmbeddedOptions) -> Result<Op
         sweeper: Sweeper::new(database.clone(), file.clone(), artifacts),
         uri: TrackingUri::Sqlite(file),
         tracking: Arc::new(EmbeddedTracking::new(database.clone(), root)),
-        models: Arc::new(EmbeddedModels::new(database)),
+        models: Arc::new(EmbeddedModels::new(database, local.clone())),
         artifacts: artifacts_beside(local),
     })
 }

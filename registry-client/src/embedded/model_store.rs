@@ -3,18 +3,20 @@
 use super::database::Database;
 use super::{models, stages, versions};
 use crate::{
-    BoxFuture, ExistingVersions, ModelField, ModelRegistry, ModelVersion, NewModel, NewVersion, Page,
-    Promotion, Query, RegisteredModel, Result, Stage, VersionField,
+    BoxFuture, Claim, ExistingVersions, LocalArtifacts, ModelField, ModelRegistry, ModelVersion, NewModel,
+    NewVersion, Page, Promotion, Query, RegisteredModel, Result, Stage, VersionField,
 };
 
 #[derive(Debug)]
 pub(super) struct EmbeddedModels {
     database: Database,
+    artifacts: LocalArtifacts,
 }
 
 impl EmbeddedModels {
-    pub(super) fn new(database: Database) -> Self {
-        Self { database }
+    /// Returns the models of this database; the artifacts beside it have the locks.
+    pub(super) fn new(database: Database, artifacts: LocalArtifacts) -> Self {
+        Self { database, artifacts }
     }
 }
 
@@ -156,6 +158,10 @@ impl ModelRegistry for EmbeddedModels {
 
     fn promote(&self, promotion: Promotion) -> BoxFuture<'_, Result<ModelVersion>> {
         Box::pin(self.database.write(move |transaction| stages::promote(transaction, &promotion)))
+    }
+
+    fn claim<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Claim>> {
+        Box::pin(self.artifacts.claim_model(name))
     }
 
     fn download_location<'a>(&'a self, name: &'a str, version: u32) -> BoxFuture<'a, Result<String>> {

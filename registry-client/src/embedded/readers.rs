@@ -9,6 +9,8 @@ use rusqlite::{Connection, OpenFlags};
 use super::EmbeddedOptions;
 use super::failure::Work;
 use super::guard;
+use super::identity::Identity;
+use crate::{Error, ErrorKind};
 
 /// How many idle connections are kept: each holds up to 2 MB of pages, and reads take well under a millisecond.
 const MAX_IDLE: usize = 4;
@@ -16,7 +18,13 @@ const MAX_IDLE: usize = 4;
 pub(super) struct Readers {
     path: PathBuf,
     options: EmbeddedOptions,
-    idle: Mutex<Vec<Connection>>,
+    idle: Mutex<Vec<Reader>>,
+}
+
+/// A connection, and the file that it reads.
+struct Reader {
+    connection: Connection,
+    file: Identity,
 }
 
 impl Readers {
@@ -26,20 +34,34 @@ impl Readers {
 
     /// Runs work in one read transaction; blocks.
     pub(super) fn run<T>(&self, work: impl FnOnce(&Connection) -> Work<T>) -> Work<T> {
-        let idle = self.idle().pop();
-        let mut connection = match idle {
-            Some(connection) => connection,
-            None => self.open()?,
-        };
-        let transaction = connection.transaction()?;
+        let mut reader = self.reader()?;
+        let transaction = reader.connection.transaction()?;
         guard::check(&transaction)?;
         let value = work(&transaction)?;
         transaction.finish()?;
         let mut idle = self.idle();
         if idle.len() < MAX_IDLE {
-            idle.push(connection);
+            idle.push(reader);
         }
         Ok(value)
+    }
+
+    /// Returns a connection to the file that stands at the path now.
+    fn reader(&self) -> Work<Reader> {
+        let missing = || {
+            Error::new(ErrorKind::Unavailable, format!("database {}: it was deleted", self.path.display()))
+        };
+        let file = Identity::of(&self.path).map_err(|e| Error::io("read the database", &self.path, e))?;
+        let file = file.ok_or_else(missing)?;
+        let idle = {
+            let mut idle = self.idle();
+            idle.retain(|reader| reader.file == file);
+            idle.pop()
+        };
+        match idle {
+            Some(reader) => Ok(reader),
+            None => Ok(Reader { connection: self.open()?, file }),
+        }
     }
 
     fn open(&self) -> Work<Connection> {
@@ -52,7 +74,7 @@ impl Readers {
     }
 
     /// A connection is put back only after its work went well, so a panic leaves the list as it should be.
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Reader>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

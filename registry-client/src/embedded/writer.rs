@@ -13,6 +13,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
 use super::failure::{Failure, Work};
+use super::identity::Identity;
 use super::{EmbeddedOptions, guard, schema};
 use crate::{Error, ErrorKind, Location, Result};
 
@@ -22,7 +23,16 @@ const QUEUE: usize = 256;
 /// How long to wait between two tries to open: switching to the write-ahead log does not honour the busy timeout.
 const OPEN_RETRY: Duration = Duration::from_millis(10);
 
-type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+type Job = Box<dyn FnOnce(&mut Opened) + Send>;
+
+/// The connection, the file that it writes to, and how it was made.
+struct Opened {
+    connection: Connection,
+    file: Option<Identity>,
+    path: PathBuf,
+    artifacts: Location,
+    options: EmbeddedOptions,
+}
 
 pub(super) struct Writer {
     path: PathBuf,
@@ -36,13 +46,13 @@ impl Writer {
         let database = path.clone();
         thread::Builder::new()
             .name("registry-writer".to_owned())
-            .spawn(move || match open(&database, &artifacts, options) {
-                Ok(connection) => {
+            .spawn(move || match Opened::open(database, artifacts, options) {
+                Ok(writer) => {
                     let _ = opened.send(Ok(()));
-                    work_off(connection, queue);
+                    work_off(writer, queue);
                 }
-                Err(failure) => {
-                    let _ = opened.send(Err(unopened(failure, &database)));
+                Err(error) => {
+                    let _ = opened.send(Err(error));
                 }
             })
             .map_err(|e| Error::io("start a thread that writes to", &path, e))?;
@@ -55,9 +65,9 @@ impl Writer {
         work: impl FnOnce(&Transaction<'_>) -> Work<T> + Send + 'static,
     ) -> Result<T> {
         let (answer, outcome) = oneshot::channel();
-        let path = self.path.clone();
-        let job: Job = Box::new(move |connection| {
-            let _ = answer.send(transact(connection, &path, work));
+        let job: Job = Box::new(move |opened| {
+            let done = opened.follow().and_then(|()| transact(&mut opened.connection, &opened.path, work));
+            let _ = answer.send(done);
         });
         self.jobs.send(job).await.map_err(|_| gone(&self.path))?;
         outcome.await.map_err(|_| gone(&self.path))?
@@ -70,10 +80,34 @@ impl fmt::Debug for Writer {
     }
 }
 
+impl Opened {
+    fn open(path: PathBuf, artifacts: Location, options: EmbeddedOptions) -> Result<Self> {
+        let connection = open(&path, &artifacts, options).map_err(|failure| unopened(failure, &path))?;
+        let file = Identity::of(&path).map_err(|e| Error::io("open the database", &path, e))?;
+        Ok(Self { connection, file, path, artifacts, options })
+    }
+
+    /// Goes over to the file that stands at the path now: what is written to a file that was deleted is lost when it is closed.
+    fn follow(&mut self) -> Result<()> {
+        let path = &self.path;
+        let now = Identity::of(path).map_err(|e| Error::io("open the database", path, e))?;
+        if now == self.file {
+            return Ok(());
+        }
+        if now.is_none() {
+            let message = format!("database {}: it was deleted: nothing was written", path.display());
+            return Err(Error::new(ErrorKind::Unavailable, message));
+        }
+        tracing::warn!(database = %path.display(), "the database was replaced: the new one is used");
+        *self = Self::open(path.clone(), self.artifacts.clone(), self.options)?;
+        Ok(())
+    }
+}
+
 /// Ends when the last handle is dropped; closing the connection then empties the write-ahead log.
-fn work_off(mut connection: Connection, mut queue: mpsc::Receiver<Job>) {
+fn work_off(mut opened: Opened, mut queue: mpsc::Receiver<Job>) {
     while let Some(job) = queue.blocking_recv() {
-        job(&mut connection);
+        job(&mut opened);
     }
 }
 

@@ -103,7 +103,7 @@ pub enum ArtifactKind {
     Folder,
 }
 
-/// The right to publish below a location; dropping it gives it back.
+/// A right that others have to wait for; dropping it gives it back.
 #[derive(Default)]
 pub struct Claim(Option<Box<dyn Any + Send + Sync>>);
 
@@ -112,10 +112,15 @@ impl Claim {
     pub fn new(guard: impl Any + Send + Sync) -> Self {
         Self(Some(Box::new(guard)))
     }
+
+    /// Returns whether nobody else can have the same claim now.
+    pub fn is_exclusive(&self) -> bool {
+        self.0.is_some()
+    }
 }
 
 impl fmt::Debug for Claim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Claim").field("exclusive", &self.0.is_some()).finish()
+        f.debug_struct("Claim").field("exclusive", &self.is_exclusive()).finish()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::BoxFuture;
+use super::{BoxFuture, Claim};
 use crate::{
     ExistingVersions, ModelField, ModelVersion, NewModel, NewVersion, Page, Promotion, Query,
     RegisteredModel, Result, Stage, VersionField,
@@ -116,6 +116,19 @@ pub trait ModelRegistry: Send + Sync + fmt::Debug {
     /// Puts a version in charge: archives what stands in the stage, moves the version there, points the alias to it. A backend
     /// that has transactions does it in one; otherwise the stage comes first.
     fn promote(&self, promotion: Promotion) -> BoxFuture<'_, Result<ModelVersion>>;
+
+    /// Takes the right to look at a model and then decide about it, waiting for whoever has it; it ends when the claim is dropped or the
+    /// process dies. It hinders nobody who does not ask for it.
+    ///
+    /// A backend that cannot exclude others hands out an empty claim, which [is not exclusive](Claim::is_exclusive).
+    ///
+    /// # Errors
+    ///
+    /// `Conflict` when somebody else keeps it for too long.
+    fn claim<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Claim>> {
+        let _ = name;
+        Box::pin(async { Ok(Claim::default()) })
+    }
 
     /// Returns the URI of the version's model folder; it may itself be a `models:/` or `runs:/` URI.
     fn download_location<'a>(&'a self, name: &'a str, version: u32) -> BoxFuture<'a, Result<String>>;
