@@ -33,6 +33,28 @@ fn a_second_training_finds_production_and_does_nothing() {
 }
 
 #[test]
+fn ten_trainings_that_start_together_train_one_version() {
+    let data = tempfile::tempdir().unwrap();
+    let started: Vec<_> = (0..10)
+        .map(|_| {
+            let mut command = process::martello(data.path(), &["train"]);
+            command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap()
+        })
+        .collect();
+    let outputs: Vec<Output> = started.into_iter().map(|child| child.wait_with_output().unwrap()).collect();
+    for output in &outputs {
+        assert!(output.status.success(), "{}", said(output));
+    }
+    let trained = outputs.iter().filter(|output| said(output).contains("version 1: trained")).count();
+    let skipped =
+        outputs.iter().filter(|output| said(output).contains("version 1: already in Production")).count();
+    assert_eq!((trained, skipped), (1, 9));
+    let shown = succeed(data.path(), &["registry", "--json", "show", "linear_regression_model"]);
+    let versions: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(versions.as_array().unwrap().len(), 1, "{shown}");
+}
+
+#[test]
 fn a_replica_that_is_killed_under_load_costs_no_request() {
     let data = tempfile::tempdir().unwrap();
     succeed(data.path(), &["train"]);

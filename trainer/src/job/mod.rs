@@ -27,6 +27,7 @@ use crate::split::Split;
 /// | step | what happens |
 /// |---|---|
 /// | present? | a version in the stage (`Production`) ends the job, unless [`WhenPresent::Retrain`] |
+/// | claim | one training of a model at a time, where the registry can tell (embedded): who waited looks again |
 /// | run | a run is opened in the experiment; from here on a failure marks it `FAILED` and registers nothing |
 /// | fit | on the training part; encodings are learnt there too |
 /// | evaluate | on the part held back |
@@ -34,7 +35,8 @@ use crate::split::Split;
 /// | register | the model folder with signature and input example, files first, the version last |
 /// | promote | by [`PromotionPolicy`]: stage, archiving what stood there, and alias |
 ///
-/// A crash in between leaves at most a version without a stage, which no `models:/name/Production` leads to.
+/// A crash in between leaves at most a version without a stage, which no `models:/name/Production` leads to; the run that stays
+/// `RUNNING` is marked `KILLED` by the next training of the model in an embedded registry.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]

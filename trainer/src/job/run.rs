@@ -1,7 +1,8 @@
 //! Carries a job out against a registry.
 
 use martello_registry_client::{
-    AliasName, ModelName, ModelVersion, NewRun, Publication, Registry, Run, RunStatus, Timestamp,
+    AliasName, Claim, ErrorKind as RegistryErrorKind, Experiment, ModelName, ModelVersion, NewRun,
+    Publication, Query, Registry, Run, RunField, RunStatus, Tags, Timestamp,
 };
 
 use super::product::{self, Product};
@@ -9,27 +10,91 @@ use super::{Outcome, PromotionOutcome, PromotionPolicy, TrainingJob, WhenPresent
 use crate::error::{Error, ErrorKind};
 use crate::evaluation::Evaluation;
 
+/// The tag of a run that names the model it makes: what a trainer that died left behind is found by it.
+const MODEL_TAG: &str = "martello.model";
+
 pub(super) async fn run(job: &TrainingJob, registry: &Registry) -> Result<Outcome, Error> {
     check_names(job)?;
-    if let (WhenPresent::Skip, Some(version)) = (job.when_present, present(job, registry).await?) {
-        tracing::info!(model = job.model, version = version.version, stage = %job.stage, "present, nothing to train");
-        return Ok(Outcome::Skipped { version });
+    if let Some(outcome) = skipped(job, registry).await? {
+        return Ok(outcome);
+    }
+    // Whoever comes second waits here, and then finds the version of the first.
+    let claim = claim(job, registry).await;
+    if let Some(outcome) = skipped(job, registry).await? {
+        return Ok(outcome);
     }
     let experiment = registry.ensure_experiment(&job.experiment).await.map_err(refused("the experiment"))?;
-    let run = NewRun::in_experiment(experiment.experiment_id);
+    if claim.is_exclusive() {
+        end_abandoned(job, registry, &experiment).await;
+    }
+    let run = NewRun {
+        tags: Tags::from([(MODEL_TAG.to_owned(), job.model.clone())]),
+        ..NewRun::in_experiment(experiment.experiment_id)
+    };
     let run = registry.tracking().create_run(run).await.map_err(refused("a new run"))?;
     let outcome = train(job, registry, &run).await;
-    let status = if outcome.is_ok() { RunStatus::Finished } else { RunStatus::Failed };
+    let status = match &outcome {
+        Ok(Outcome::Trained { .. }) => RunStatus::Finished,
+        Ok(Outcome::Skipped { .. }) => RunStatus::Killed,
+        Err(_) => RunStatus::Failed,
+    };
     let ended = registry.tracking().finish_run(&run.run_id, status, Timestamp::now()).await;
     match (&outcome, ended) {
         // A model that is in charge is not taken back because the end of its run could not be written.
         (_, Err(error)) => {
-            tracing::warn!(run = run.run_id, %status, %error, "the end of the run is not recorded")
+            tracing::warn!(run = run.run_id, %status, %error, "the end of the run is not recorded: the next training does it")
         }
         (Err(error), Ok(_)) => tracing::warn!(run = run.run_id, %error, "the run failed"),
         (Ok(_), Ok(_)) => {}
     }
+    drop(claim);
     outcome
+}
+
+/// Returns the outcome of a job that has nothing to do.
+async fn skipped(job: &TrainingJob, registry: &Registry) -> Result<Option<Outcome>, Error> {
+    if job.when_present == WhenPresent::Retrain {
+        return Ok(None);
+    }
+    let Some(version) = present(job, registry).await? else { return Ok(None) };
+    tracing::info!(model = job.model, version = version.version, stage = %job.stage, "present, nothing to train");
+    Ok(Some(Outcome::Skipped { version }))
+}
+
+/// Takes the right to train the model, however long somebody else trains it, unless that one's version makes it needless.
+async fn claim(job: &TrainingJob, registry: &Registry) -> Claim {
+    loop {
+        match registry.models().claim(&job.model).await {
+            Ok(claim) => return claim,
+            Err(error) if error.kind() == RegistryErrorKind::Conflict => {
+                tracing::warn!(model = job.model, "another process trains this model: waiting for it");
+            }
+            Err(error) => {
+                // What keeps a lock from being taken will fail the run, which then says so.
+                tracing::warn!(model = job.model, %error, "cannot tell whether somebody else trains this model");
+                return Claim::default();
+            }
+        }
+    }
+}
+
+/// Ends the runs of trainers of this model that died, or whose disk was too full for the end of their run: the claim says that
+/// none is at work. A failure is left to the next training.
+async fn end_abandoned(job: &TrainingJob, registry: &Registry, experiment: &Experiment) {
+    let query = Query::new()
+        .equals(RunField::ExperimentId, experiment.experiment_id.as_str())
+        .equals(RunField::Status, RunStatus::Running.as_str())
+        .equals(RunField::Tag(MODEL_TAG.to_owned()), job.model.as_str());
+    let ended = async {
+        for run in registry.tracking().search_runs(&query).await?.items {
+            tracing::warn!(run = run.run_id, "a run that nobody works on any more is marked as killed");
+            registry.tracking().finish_run(&run.run_id, RunStatus::Killed, Timestamp::now()).await?;
+        }
+        Ok::<_, martello_registry_client::Error>(())
+    };
+    if let Err(error) = ended.await {
+        tracing::warn!(%error, "cannot end the runs that nobody works on any more");
+    }
 }
 
 /// Names are checked before anything is written, so that a bad one leaves no run behind.
@@ -61,6 +126,10 @@ async fn train(job: &TrainingJob, registry: &Registry, run: &Run) -> Result<Outc
             .map_err(|cause| {
                 Error::new(ErrorKind::Internal, "the training thread died").with_source(cause)
             })??;
+    // A registry without claims may have got a version meanwhile.
+    if let Some(outcome) = skipped(job, registry).await? {
+        return Ok(outcome);
+    }
     registry.tracking().log_batch(&run.run_id, record).await.map_err(refused("parameters and metrics"))?;
     let publication = Publication {
         // The same run publishes the same version however often the call has to be repeated.
