@@ -9,11 +9,17 @@ use martello_registry_client::{ModelUri, Registry, TrackingUri};
 /// Which registry to use.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct RegistryArgs {
-    /// The registry: sqlite:///path/mlflow.db. Without it, the embedded registry in the data folder.
-    #[arg(long, env = "MLFLOW_TRACKING_URI", value_name = "URI")]
+    /// The registry: sqlite:///path/mlflow.db, or http://host:port of an MLflow server. Without it, the embedded registry in the data folder.
+    #[arg(long, global = true, env = "MLFLOW_TRACKING_URI", value_name = "URI")]
     tracking_uri: Option<String>,
     /// Folder of the embedded registry, its artifacts and the model cache; made when it is not there.
-    #[arg(long, env = "MARTELLO_DATA_DIR", value_name = "FOLDER", default_value = "martello-data")]
+    #[arg(
+        long,
+        global = true,
+        env = "MARTELLO_DATA_DIR",
+        value_name = "FOLDER",
+        default_value = "martello-data"
+    )]
     data_dir: PathBuf,
 }
 
