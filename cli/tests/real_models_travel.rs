@@ -4,6 +4,8 @@
 //! `.ci/real-servers` starts the server and sets `MARTELLO_TEST_MLFLOW` to its address and `MARTELLO_TEST_PYTHON` to a Python with
 //! mlflow, onnxruntime and skl2onnx; without them, each test says that it was skipped.
 
+#![allow(clippy::unwrap_used, reason = "the helpers of a test are part of it")]
+
 #[allow(dead_code, reason = "each test file uses its part")]
 mod process;
 

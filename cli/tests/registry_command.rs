@@ -11,7 +11,7 @@ use serde_json::Value;
 const MODEL: &str = "linear_regression_model";
 
 fn trained() -> tempfile::TempDir {
-    let data = tempfile::tempdir().unwrap();
+    let data = tempfile::tempdir().expect("a folder");
     succeed(data.path(), &["train"]);
     succeed(data.path(), &["train", "--retrain"]);
     data

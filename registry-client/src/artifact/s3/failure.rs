@@ -67,9 +67,9 @@ fn judge_other(code: &str) -> Verdict {
         "operationaborted" | "conditionalrequestconflict" => passing(ErrorKind::Conflict),
         "baddigest" | "xamzcontentsha256mismatch" | "incompletebody" => passing(ErrorKind::Integrity),
         "requesttimeout" => passing(ErrorKind::Timeout),
-        "slowdown" | "slowdownread" | "slowdownwrite" | "serviceunavailable" | "internalerror" | "busy" => {
-            passing(ErrorKind::Unavailable)
-        }
+        // An error without a code is one of a proxy in between.
+        "slowdown" | "slowdownread" | "slowdownwrite" | "serviceunavailable" | "internalerror" | "busy"
+        | "" => passing(ErrorKind::Unavailable),
         "notimplemented" => lasting(ErrorKind::Unsupported),
         "xminiostoragefull" | "quotaexceeded" => lasting(ErrorKind::StorageFull),
         _ => lasting(ErrorKind::InvalidArgument),

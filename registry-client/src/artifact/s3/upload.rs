@@ -128,7 +128,8 @@ impl<'a> Parts<'a> {
             .await
     }
 
-    /// Puts the parts together. When the answer is lost, the next attempt finds no such upload: then the object tells.
+    /// Puts the parts together. When the answer is lost, the next attempt finds no such upload, which servers say in several ways: then
+    /// the object tells.
     async fn complete(mut self, infos: Vec<PartInfo>, size: u64) -> Result<()> {
         let done = self
             .client
@@ -141,7 +142,14 @@ impl<'a> Parts<'a> {
             .await;
         let stored = match &done {
             Ok(()) => self.client.size(self.object).await?,
-            Err(error) if error.kind() == ErrorKind::Conflict => self.client.size(self.object).await?,
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::Conflict | ErrorKind::NotFound | ErrorKind::PermissionDenied
+                ) =>
+            {
+                self.client.size(self.object).await?
+            }
             Err(_) => None,
         };
         match (done, stored) {
