@@ -25,11 +25,20 @@ pub(super) struct Table<'a> {
     batch: BatchBuilder,
     row: usize,
     problems: Vec<String>,
+    /// Also for a bad cell of an optional column, without which the row would be whole.
+    is_refused: bool,
 }
 
 impl<'a> Table<'a> {
     pub(super) fn new(signature: &'a Arc<Signature>, limits: &'a Limits) -> Self {
-        Self { signature, limits, batch: Batch::builder(signature), row: 0, problems: Vec::new() }
+        Self {
+            signature,
+            limits,
+            batch: Batch::builder(signature),
+            row: 0,
+            problems: Vec::new(),
+            is_refused: false,
+        }
     }
 
     /// Returns the most cells that a row may have.
@@ -158,6 +167,7 @@ impl<'a> Table<'a> {
             }
         }
         let refused = writer.finish().err().unwrap_or_default();
+        self.is_refused |= !bad.is_empty() || !refused.is_empty();
         let room = self.limits.listed_errors.saturating_sub(before);
         let absent = refused.iter().filter(|error| bad.is_empty() || cells[error.position].is_none());
         let absent = absent.map(|error| {
@@ -172,10 +182,10 @@ impl<'a> Table<'a> {
     }
 
     fn finish(self) -> Result<Batch, Refusal> {
-        if self.batch.refused_rows() == 0 {
-            return Ok(self.batch.build());
+        if self.is_refused {
+            return Err(Refusal::bad_request(self.problems.join("; ")));
         }
-        Err(Refusal::bad_request(self.problems.join("; ")))
+        Ok(self.batch.build())
     }
 }
 

@@ -28,7 +28,13 @@ impl Lax<'_> {
 
 /// Reads the value of a column.
 pub(in crate::dialect) fn read<'a>(column: &Column, value: Value<'a>) -> Result<Lax<'a>, Problem> {
-    if !column.required && value == Value::Null {
+    let is_nothing = match value {
+        Value::Null => true,
+        // What pandas and NumPy have for a missing value, in a column of any type.
+        Value::NonFinite(number) => number.is_nan(),
+        _ => false,
+    };
+    if !column.required && is_nothing {
         return Ok(Lax::Missing);
     }
     match column.data_type {
