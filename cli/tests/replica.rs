@@ -65,7 +65,9 @@ fn sigterm_answers_what_is_in_flight_says_close_and_exits_0() {
     let head = format!("POST /predict HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n", ROW.len());
     in_flight.write_all(head.as_bytes()).unwrap();
     wait_until("the request is in flight", || {
-        ask(&server.address, "GET /metrics", "").contains("martello_requests_in_flight 1")
+        ask(&server.address, "GET /metrics", "")
+            .lines()
+            .any(|line| line.starts_with("martello_requests_in_flight{") && line.ends_with(" 1"))
     });
 
     server.signal(Signal::SIGTERM);

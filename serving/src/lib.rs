@@ -18,6 +18,7 @@ mod source;
 
 pub use bytes;
 pub use http;
+pub use prometheus_client;
 
 pub use self::api::reply::{NOT_PROCESSED, PURE};
 pub use self::api::{Api, Repository};

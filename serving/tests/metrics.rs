@@ -35,15 +35,17 @@ async fn what_happened_is_counted_by_dialect_status_and_model() {
         &replica,
         &[
             "# TYPE martello_requests_total counter",
-            r#"martello_requests_total{dialect="predict",code="200"} 2"#,
-            r#"martello_requests_total{dialect="predict",code="422"} 1"#,
-            r#"martello_requests_total{dialect="invocations",code="200"} 1"#,
-            r#"martello_requests_total{dialect="v2",code="404"} 1"#,
-            r#"martello_requests_total{dialect="v1",code="400"} 1"#,
-            r#"martello_request_duration_seconds_count{dialect="predict"} 3"#,
-            r#"martello_request_duration_seconds_bucket{dialect="predict",le="+Inf"} 3"#,
+            r#"martello_requests_total{model="s\"um",version="7",dialect="predict",code="200"} 2"#,
+            r#"martello_requests_total{model="s\"um",version="7",dialect="predict",code="422"} 1"#,
+            r#"martello_requests_total{model="s\"um",version="7",dialect="invocations",code="200"} 1"#,
+            r#"martello_requests_total{model="",version="",dialect="v2",code="404"} 1"#,
+            r#"martello_requests_total{model="s\"um",version="7",dialect="v1",code="400"} 1"#,
+            "# TYPE martello_request_duration_seconds histogram",
+            r#"martello_request_duration_seconds_count{model="s\"um",version="7",dialect="predict"} 3"#,
+            r#"martello_request_duration_seconds_bucket{model="s\"um",version="7",dialect="predict",le="+Inf"} 3"#,
             r#"martello_model_rows_total{model="s\"um",version="7"} 5"#,
-            "martello_requests_in_flight 0",
+            r#"martello_model_validation_errors_total{model="s\"um",version="7"} 2"#,
+            r#"martello_requests_in_flight{model="s\"um",version="7"} 0"#,
             r#"martello_model_swaps_total{model="s\"um"} 1"#,
         ],
     )
@@ -57,6 +59,8 @@ async fn what_happened_is_counted_by_dialect_status_and_model() {
             r#"martello_model_refusals_total{model="s\"um"} 1"#,
             r#"martello_model_swaps_total{model="s\"um"} 2"#,
             r#"martello_model_rows_total{model="s\"um",version="9"} 0"#,
+            // What the version before did is still told, once and not as of the one in service.
+            r#"martello_model_rows_total{model="s\"um",version="7"} 5"#,
         ],
     )
     .await;
@@ -70,7 +74,39 @@ async fn a_shed_request_is_counted() {
     assert_eq!((answer.status, answer.text()), (503, r#"{"error":"Too many requests in flight"}"#));
     check(
         &replica,
-        &["martello_requests_shed_total 1", r#"martello_requests_total{dialect="v1",code="503"} 1"#],
+        &[
+            r#"martello_requests_shed_total{model="model",version="",dialect="v1"} 1"#,
+            r#"martello_requests_total{model="model",version="",dialect="v1",code="503"} 1"#,
+        ],
     )
     .await;
+}
+
+#[tokio::test]
+async fn a_version_that_comes_back_counts_on_and_only_the_one_in_service_has_an_age() {
+    let slot = Slot::empty();
+    let replica = Running::start(Replica::builder().slot(slot.clone())).await;
+    for version in [1, 2, 1] {
+        slot.put(ServedModel::new("sum", Sum::of_three()).with_version(version));
+        replica.ask(post("/predict", GOOD)).await;
+    }
+    check(
+        &replica,
+        &[
+            r#"martello_model_rows_total{model="sum",version="1"} 2"#,
+            r#"martello_model_rows_total{model="sum",version="2"} 1"#,
+        ],
+    )
+    .await;
+    let text = replica.ask(get("/metrics")).await;
+    let aged = |line: &&str| line.starts_with("martello_model_age_seconds{");
+    let ages: Vec<_> = text.text().lines().filter(aged).collect();
+    assert!(matches!(ages[..], [age] if age.contains(r#"version="1""#)), "{ages:?}");
+    // However many versions come and go, the list does not grow for ever.
+    for version in 3..100 {
+        slot.put(ServedModel::new("sum", Sum::of_three()).with_version(version));
+    }
+    let text = replica.ask(get("/metrics")).await;
+    let counted = text.text().lines().filter(|line| line.starts_with("martello_model_rows_total{")).count();
+    assert_eq!(counted, 16);
 }

@@ -79,10 +79,10 @@ impl Busy {
     }
 
     async fn in_flight(&self, number: usize) {
-        let line = format!("martello_requests_in_flight {number}");
-        let in_flight =
-            || async { self.replica.ask(get("/metrics")).await.text().lines().any(|other| other == line) };
-        until(in_flight, &line).await;
+        let (name, value) = ("martello_requests_in_flight{", format!(" {number}"));
+        let is_told = |line: &str| line.starts_with(name) && line.ends_with(&value);
+        let in_flight = || async { self.replica.ask(get("/metrics")).await.text().lines().any(is_told) };
+        until(in_flight, &format!("{number} in flight")).await;
     }
 }
 

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
+use std::ops::ControlFlow::{self, Break, Continue};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -39,32 +40,33 @@ impl<P> Ask<P> {
         &self.limits
     }
 
-    /// Refuses by the head alone, before a byte of the body is read.
-    pub(super) fn refuse(
+    /// Goes on with the model that is asked, or breaks with a refusal by the head alone, before a byte of the body is read.
+    pub(super) fn head(
         &self,
         dialect: Dialect,
         wanted: &Wanted<'_>,
         headers: &HeaderMap,
-    ) -> Option<Response<Full<Bytes>>> {
+    ) -> ControlFlow<Response<Full<Bytes>>, Arc<ServedModel>> {
         if headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
-            return Some(reply::compressed());
+            return Break(reply::compressed());
         }
         let content_type = headers.get(header::CONTENT_TYPE);
         match dialect {
             Dialect::Predict if !media_type::is_json(content_type) => {
                 let body = br#"{"detail":"Unsupported Media Type: send application/json"}"#;
-                return Some(reply::json(StatusCode::UNSUPPORTED_MEDIA_TYPE, Bytes::from_static(body)));
+                return Break(reply::json(StatusCode::UNSUPPORTED_MEDIA_TYPE, Bytes::from_static(body)));
             }
-            // Asking an empty slot costs less than taking its model.
-            Dialect::Predict => return self.models.first().is_empty().then(reply::no_model),
             Dialect::Invocations => {
                 if let Err(refusal) = invocations::Format::from_content_type(content_type) {
-                    return Some(refused(refusal));
+                    return Break(refused(refusal));
                 }
             }
-            Dialect::V1 | Dialect::V2 => {}
+            Dialect::Predict | Dialect::V1 | Dialect::V2 => {}
         }
-        self.models.find(wanted).err().map(|absent| reply::absent(wanted, absent))
+        match self.models.find(wanted) {
+            Ok(served) => Continue(served),
+            Err(absent) => Break(reply::absent(wanted, absent)),
+        }
     }
 }
 
@@ -97,7 +99,10 @@ where
                     self.predict.clone().oneshot(PredictRequest { served: Arc::clone(&served), batch });
                 AskFuture { state: State::Asking { future, form, rows, served } }
             }
-            Err(refusal) => AskFuture::done(reply::pure(refused(refusal))),
+            Err(refusal) => {
+                served.figures().invalid();
+                AskFuture::done(reply::pure(refused(refusal)))
+            }
         }
     }
 }

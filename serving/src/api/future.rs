@@ -20,8 +20,7 @@ use super::ask::Ask;
 use super::translate::translate;
 use crate::dialect::Dialect;
 use crate::layers::{admission, deadline, read_body};
-use crate::metrics::Metrics;
-use crate::{BoxError, NOT_PROCESSED, PredictRequest};
+use crate::{BoxError, NOT_PROCESSED, PredictRequest, ServedModel};
 
 type PredictFuture<P, B> =
     deadline::ResponseFuture<admission::ResponseFuture<read_body::ResponseFuture<Ask<P>, B>>>;
@@ -43,7 +42,37 @@ pin_project! {
     #[project = StateProjection]
     enum State<F> {
         Immediate { answer: Option<Response<Full<Bytes>>> },
-        Predict { #[pin] future: F, dialect: Dialect, begun: Instant, metrics: Arc<Metrics> },
+        Predict { #[pin] future: F, asked: Asked },
+    }
+}
+
+/// A question under way: it counts for the model that was in service when its head came.
+#[derive(Debug)]
+pub(super) struct Asked {
+    served: Arc<ServedModel>,
+    dialect: Dialect,
+    begun: Instant,
+}
+
+impl Asked {
+    pub(super) fn new(served: Arc<ServedModel>, dialect: Dialect) -> Self {
+        served.figures().asked();
+        Self { served, dialect, begun: Instant::now() }
+    }
+
+    fn answered(&self, answer: &Response<Full<Bytes>>) {
+        let figures = self.served.figures();
+        figures.answered(self.dialect, answer.status(), self.begun.elapsed());
+        if answer.headers().get(NOT_PROCESSED).is_some_and(|reason| reason == "shed") {
+            figures.shed(self.dialect);
+        }
+    }
+}
+
+/// Also when nobody waits for the answer any more.
+impl Drop for Asked {
+    fn drop(&mut self) {
+        self.served.figures().done();
     }
 }
 
@@ -56,8 +85,8 @@ where
         Self { state: State::Immediate { answer: Some(answer) } }
     }
 
-    pub(super) fn predict(future: PredictFuture<P, B>, dialect: Dialect, metrics: Arc<Metrics>) -> Self {
-        Self { state: State::Predict { future, dialect, begun: Instant::now(), metrics } }
+    pub(super) fn predict(future: PredictFuture<P, B>, asked: Asked) -> Self {
+        Self { state: State::Predict { future, asked } }
     }
 }
 
@@ -74,13 +103,10 @@ where
             StateProjection::Immediate { answer } => {
                 Poll::Ready(Ok(answer.take().expect("a future is not polled after it is done")))
             }
-            StateProjection::Predict { future, dialect, begun, metrics } => {
+            StateProjection::Predict { future, asked } => {
                 let Ok(answer) = ready!(future.poll(context));
-                metrics.answered(*dialect, answer.status(), begun.elapsed());
-                if answer.headers().get(NOT_PROCESSED).is_some_and(|reason| reason == "shed") {
-                    metrics.shed();
-                }
-                Poll::Ready(Ok(translate(*dialect, answer)))
+                asked.answered(&answer);
+                Poll::Ready(Ok(translate(asked.dialect, answer)))
             }
         }
     }

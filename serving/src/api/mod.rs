@@ -37,7 +37,6 @@ use std::convert::Infallible;
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response};
@@ -48,12 +47,12 @@ use tower::Service;
 
 use self::ask::Ask;
 pub use self::future::ApiFuture;
+use self::future::Asked;
 pub use self::health::Health;
 use self::pages::{metrics, mlflow, v1, v2};
 pub use self::repository::Repository;
 use self::route::{Page, Route};
 use self::translate::translate;
-use crate::dialect::Dialect;
 use crate::layers::admission::Admission;
 use crate::layers::deadline::Deadline;
 use crate::layers::read_body::ReadBody;
@@ -108,8 +107,9 @@ impl<P> Api<P> {
         let ask = Ask::new(models.clone(), predict, limits);
         let admission = Admission::new(ReadBody::new(ask, bytes, within), in_flight);
         let predict = Deadline::new(admission.with_delays(target, burst), answer);
+        let metrics = Arc::new(Metrics::new(&models));
         let health = Arc::new(Health::new(models, Drain::new()));
-        Self { health, repository: Repository::default(), metrics: Arc::default(), predict }
+        Self { health, repository: Repository::default(), metrics, predict }
     }
 
     /// Sheds by what waits for these workers: those of a [`Predict`] that is asked through a service of your own.
@@ -141,16 +141,17 @@ impl<P> Api<P> {
         self.health.models()
     }
 
-    /// Breaks with the answer to everything but a prediction; else goes on in the dialect in which the model is asked.
-    fn immediate<B>(&self, request: &Request<B>) -> ControlFlow<Response<Full<Bytes>>, Dialect> {
+    /// Breaks with the answer to everything but a prediction; else goes on with the question that is asked.
+    fn immediate<B>(&self, request: &Request<B>) -> ControlFlow<Response<Full<Bytes>>, Asked> {
         let Some(route) = Route::of(request.uri().path()) else { return Break(reply::not_found()) };
         Break(match (&route, request.method()) {
             (Route::Ask(dialect, wanted), &Method::POST) => {
                 let ask = self.predict.get_ref().get_ref().get_ref();
-                let Some(refused) = ask.refuse(*dialect, wanted, request.headers()) else {
-                    return Continue(*dialect);
+                let refused = match ask.head(*dialect, wanted, request.headers()) {
+                    Continue(served) => return Continue(Asked::new(served, *dialect)),
+                    Break(refused) => refused,
                 };
-                self.metrics.answered(*dialect, refused.status(), Duration::ZERO);
+                self.metrics.answered_without_model(*dialect, refused.status());
                 refused
             }
             (Route::Show(page), &Method::GET | &Method::HEAD) => self.show(page, request.headers()),
@@ -167,7 +168,7 @@ impl<P> Api<P> {
             Page::Index => index::answer(models.first()),
             Page::OpenApi => openapi::answer(models, self.limits()),
             Page::Docs(file) => docs::answer(*file, headers),
-            Page::Metrics => metrics::answer(&self.metrics, models, self.predict.get_ref().in_flight()),
+            Page::Metrics => metrics::answer(&self.metrics),
             Page::Ping => mlflow::ping(self.health.is_ready()),
             Page::Version => mlflow::version(),
             Page::V2Server => v2::server(),
@@ -200,9 +201,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         match self.immediate(&request) {
-            Continue(dialect) => {
-                ApiFuture::predict(self.predict.call(request), dialect, Arc::clone(&self.metrics))
-            }
+            Continue(asked) => ApiFuture::predict(self.predict.call(request), asked),
             Break(answer) => ApiFuture::immediate(translate(Route::dialect(request.uri().path()), answer)),
         }
     }

@@ -6,6 +6,7 @@ pub mod deadline;
 #[cfg(feature = "compression")]
 pub mod decompress;
 pub mod edge;
+pub mod metrics;
 pub mod observe;
 pub mod orca;
 pub mod read_body;

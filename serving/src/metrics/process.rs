@@ -1,22 +1,29 @@
 //! Figures of the process, as Linux tells them; nothing elsewhere.
 
+use std::fmt;
 use std::time::Duration;
 
-use super::exposition::Exposition;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
 
 /// Ticks per second of the times in `/proc`: `USER_HZ` is 100 on every architecture that Linux still builds for.
 const TICKS_PER_SECOND: u64 = 100;
 
 /// Writes Prometheus' conventional process metrics.
-pub(super) fn write(out: &mut Exposition) {
+pub(super) fn encode(encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
     if let Some(time) = cpu_time() {
-        out.family("process_cpu_seconds_total", "counter", "CPU time of the process.");
-        out.sample("process_cpu_seconds_total", &[], time.as_secs_f64());
+        let (name, help) = ("process_cpu_seconds", "CPU time of the process");
+        let family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        ConstCounter::new(time.as_secs_f64()).encode(family)?;
     }
     if let Some(bytes) = resident_bytes() {
-        out.family("process_resident_memory_bytes", "gauge", "Resident memory of the process.");
-        out.sample("process_resident_memory_bytes", &[], bytes);
+        let (name, help) = ("process_resident_memory_bytes", "Resident memory of the process");
+        let family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        ConstGauge::new(bytes).encode(family)?;
     }
+    Ok(())
 }
 
 /// Returns the time on a CPU so far, in user and system mode.

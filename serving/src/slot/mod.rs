@@ -5,9 +5,14 @@ mod served_model;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 
 pub use self::served_model::ServedModel;
+use crate::metrics::ModelFigures;
+
+/// Versions of a slot whose figures are kept. 16: whoever scrapes has seen the last figures of a version long before so many
+/// others have followed it, and a label is never one of too many.
+const VERSIONS_COUNTED: usize = 16;
 
 /// A handle to the place of a served model: empty until one is put in, then swapped atomically.
 ///
@@ -45,6 +50,8 @@ struct Shared {
     served: ArcSwapOption<ServedModel>,
     // Taken by whoever changes `served`; requests only read that.
     shelf: Mutex<Shelf>,
+    // What each version did, the latest last; changed under the lock of `shelf`.
+    figures: ArcSwap<Vec<Arc<ModelFigures>>>,
     swaps: AtomicU64,
     refusals: AtomicU64,
     refused: ArcSwapOption<RefusedModel>,
@@ -100,7 +107,7 @@ impl Slot {
     pub fn put(&self, model: ServedModel) -> Option<Arc<ServedModel>> {
         let mut shelf = self.shelf();
         *shelf = Shelf::Closed;
-        let before = self.shared.served.swap(Some(Arc::new(model)));
+        let before = self.shared.served.swap(Some(self.counted(model)));
         self.shared.swaps.fetch_add(1, Ordering::Relaxed);
         self.shared.refused.store(None);
         before
@@ -109,7 +116,7 @@ impl Slot {
     /// Puts a model into service unless the slot is unloaded: then it is what [`reload`](Self::reload) will put back.
     pub fn offer(&self, model: ServedModel) {
         let mut shelf = self.shelf();
-        let model = Some(Arc::new(model));
+        let model = Some(self.counted(model));
         match &mut *shelf {
             Shelf::Closed => {
                 self.shared.served.store(model);
@@ -126,10 +133,10 @@ impl Slot {
         let mut shelf = self.shelf();
         match &mut *shelf {
             Shelf::Closed if self.is_empty() => {
-                self.shared.served.store(Some(Arc::new(model)));
+                self.shared.served.store(Some(self.counted(model)));
                 self.shared.swaps.fetch_add(1, Ordering::Relaxed);
             }
-            Shelf::Open(kept @ None) => *kept = Some(Arc::new(model)),
+            Shelf::Open(kept @ None) => *kept = Some(self.counted(model)),
             _ => return false,
         }
         true
@@ -179,6 +186,21 @@ impl Slot {
 
     pub(crate) fn is_unloaded_as(&self, name: &str) -> bool {
         self.unloaded_name().is_some_and(|own| own == name)
+    }
+
+    /// Returns the figures of every version that has lately been in service.
+    pub(crate) fn figures(&self) -> Vec<Arc<ModelFigures>> {
+        self.shared.figures.load().to_vec()
+    }
+
+    /// Gives a model its figures; the caller holds the lock of the shelf.
+    fn counted(&self, mut model: ServedModel) -> Arc<ServedModel> {
+        let mut figures = self.figures();
+        model.count_on(&mut figures);
+        let most = figures.len().saturating_sub(VERSIONS_COUNTED);
+        figures.drain(..most);
+        self.shared.figures.store(Arc::new(figures));
+        Arc::new(model)
     }
 
     fn shelf(&self) -> MutexGuard<'_, Shelf> {

@@ -14,7 +14,7 @@ pub struct ServedModel {
     version: Option<u32>,
     model: Arc<dyn Model>,
     input_example: Option<Batch>,
-    figures: ModelFigures,
+    figures: Arc<ModelFigures>,
     cost: Cost,
 }
 
@@ -27,7 +27,7 @@ impl ServedModel {
             version: None,
             model,
             input_example: None,
-            figures: ModelFigures::new(),
+            figures: Arc::new(ModelFigures::new("", None)),
             cost: Cost::default(),
         }
     }
@@ -76,8 +76,17 @@ impl ServedModel {
         self.input_example.as_ref()
     }
 
-    pub(crate) fn figures(&self) -> &ModelFigures {
+    pub(crate) fn figures(&self) -> &Arc<ModelFigures> {
         &self.figures
+    }
+
+    /// Counts on where the same version has counted before, if it has.
+    pub(super) fn count_on(&mut self, known: &mut Vec<Arc<ModelFigures>>) {
+        let own = Arc::new(ModelFigures::new(&self.name, self.version));
+        let before = known.iter().position(|figures| figures.are_of(&own));
+        self.figures = before.map_or(own, |place| known.remove(place));
+        self.figures.begin_service();
+        known.push(Arc::clone(&self.figures));
     }
 
     pub(crate) fn cost(&self) -> &Cost {

@@ -3,14 +3,14 @@
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};
 use http_body_util::Full;
+use prometheus_client::encoding::prometheus_text;
 
-use crate::Models;
 use crate::metrics::Metrics;
 
-const TEXT_FORMAT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+const TEXT_FORMAT: HeaderValue = HeaderValue::from_static(prometheus_text::CONTENT_TYPE);
 
-pub(in crate::api) fn answer(metrics: &Metrics, models: &Models, in_flight: usize) -> Response<Full<Bytes>> {
-    let mut answer = Response::new(Full::new(metrics.write(models, in_flight).into()));
+pub(in crate::api) fn answer(metrics: &Metrics) -> Response<Full<Bytes>> {
+    let mut answer = Response::new(Full::new(metrics.write().into()));
     answer.headers_mut().insert(header::CONTENT_TYPE, TEXT_FORMAT);
     answer
 }
