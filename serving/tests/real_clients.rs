@@ -8,7 +8,7 @@ mod fixture;
 
 use std::process::Command;
 
-use fixture::{Running, Sum};
+use fixture::Sum;
 use martello_serving::{Replica, Repository, ServedModel, Slot};
 
 #[expect(clippy::print_stderr, reason = "whoever runs the tests should know what was not tested")]
@@ -18,18 +18,25 @@ async fn ask_with(python: &'static str, needs: &str, script: &'static str, argum
         return;
     };
     let slot = Slot::holding(ServedModel::new("sum", Sum::of_three()).with_version(7));
-    let replica = Running::start(Replica::builder().slot(slot).repository(Repository::Controlled)).await;
-    let address = replica.address.to_string();
+    let builder = Replica::builder().slot(slot).repository(Repository::Controlled).listen("127.0.0.1:0");
+    #[cfg(feature = "compression")]
+    let builder = builder.layer(martello_serving::layers::decompress::layer());
+    let replica = builder.bind().await.unwrap();
+    let address = replica.local_addr().to_string();
+    let served = tokio::spawn(replica.serve(std::future::pending()));
     let script = format!("{}/tests/interop/{script}", env!("CARGO_MANIFEST_DIR"));
     let run = move || Command::new(program).arg(script).arg(address).args(arguments).output().unwrap();
     let output = tokio::task::spawn_blocking(run).await.unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && output.stdout == b"fine\n", "{said}");
+    served.abort();
 }
 
 #[tokio::test]
 async fn tritonclient_is_served_with_its_defaults() {
-    ask_with("MARTELLO_TRITONCLIENT_PYTHON", "tritonclient[http]", "tritonclient_defaults.py", &[]).await;
+    // Besides its defaults, the ways in which it compresses.
+    let codings: &[&str] = if cfg!(feature = "compression") { &["gzip", "deflate"] } else { &[] };
+    ask_with("MARTELLO_TRITONCLIENT_PYTHON", "tritonclient[http]", "tritonclient_defaults.py", codings).await;
 }
 
 #[tokio::test]
@@ -40,4 +47,14 @@ async fn the_client_of_mlflow_is_served() {
 #[tokio::test]
 async fn the_kserve_sdk_is_served_in_both_protocols() {
     ask_with("MARTELLO_KSERVE_PYTHON", "kserve", "kserve_client.py", &[]).await;
+}
+
+#[tokio::test]
+async fn the_batch_client_of_mlserver_is_served() {
+    ask_with("MARTELLO_MLSERVER_PYTHON", "mlserver", "mlserver_infer.py", &[]).await;
+}
+
+#[tokio::test]
+async fn what_tensorflow_serving_documents_is_served() {
+    ask_with("MARTELLO_TF_PYTHON", "requests", "tensorflow_serving_rest.py", &[]).await;
 }

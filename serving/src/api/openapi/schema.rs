@@ -101,8 +101,8 @@ fn first_row(example: &Batch) -> Value {
 
 /// The lax reading belongs to the contract: numbers may come as text and as booleans.
 fn cell(column: &Column) -> Value {
-    let number = |bound: f64, pattern: &str| {
-        json!({ "type": ["number", "string", "boolean"], "minimum": -bound, "maximum": bound, "pattern": pattern,
+    let number = |pattern: &str| {
+        json!({ "type": ["number", "string", "boolean"], "pattern": pattern,
             "description": "A number; text that reads as one and booleans are taken too." })
     };
     let whole = |least: i64, most: i64, pattern: &str| {
@@ -117,8 +117,8 @@ fn cell(column: &Column) -> Value {
         }
         DataType::Integer => whole(i32::MIN.into(), i32::MAX.into(), INTEGER),
         DataType::Long => whole(-LARGEST_LONG, LARGEST_LONG, LONG),
-        DataType::Float => number(f32::MAX.into(), SINGLE),
-        _ => number(f64::MAX, NUMBER),
+        DataType::Float => bounded(number(SINGLE)),
+        _ => number(NUMBER),
     };
     if !column.required {
         let kinds = if column.data_type == DataType::Boolean { "enum" } else { "type" };
@@ -127,6 +127,13 @@ fn cell(column: &Column) -> Value {
     }
     schema["title"] = column.name.clone().into();
     schema
+}
+
+/// Adds the bounds of single precision. Those of the doubles are JSON's own, in practice.
+fn bounded(mut number: Value) -> Value {
+    number["minimum"] = json!(-f64::from(f32::MAX));
+    number["maximum"] = json!(f64::from(f32::MAX));
+    number
 }
 
 fn prediction(signature: Option<&Signature>) -> Value {
@@ -202,12 +209,14 @@ fn inference(signature: &Signature) -> Value {
         })
         .collect();
     let count = tensors.len();
+    // Those of optional columns may be left out, which a schema can say of the last ones.
+    let least = signature.inputs().iter().rposition(|column| column.required).map_or(1, |last| last + 1);
     json!({
         "type": "object",
         "description": "One row. Of n rows each tensor has the shape [n] or [n, 1] and n elements; or one tensor of the shape [n, columns] has all. Tensors may be bytes, and come in any order.",
         "properties": {
             "id": { "type": "string" },
-            "inputs": { "type": "array", "prefixItems": tensors, "items": false, "minItems": count, "maxItems": count },
+            "inputs": { "type": "array", "prefixItems": tensors, "items": false, "minItems": least, "maxItems": count },
         },
         "required": ["inputs"],
     })
@@ -215,15 +224,19 @@ fn inference(signature: &Signature) -> Value {
 
 /// What an element of a tensor may be: the tensor has a type, which leaves less to read than a cell of a table.
 fn tensor_cell(column: &Column) -> Value {
-    let number = |bound: f64| json!({ "type": "number", "minimum": -bound, "maximum": bound });
-    match column.data_type {
-        DataType::String => json!({ "type": "string" }),
-        DataType::Boolean => json!({ "type": "boolean" }),
-        DataType::Integer => json!({ "type": "integer", "minimum": i32::MIN, "maximum": i32::MAX }),
-        DataType::Long => json!({ "type": "integer", "minimum": -LARGEST_LONG, "maximum": LARGEST_LONG }),
-        DataType::Float => number(f32::MAX.into()),
-        _ => number(f64::MAX),
+    let whole = |least: i64, most: i64| json!({ "type": ["integer"], "minimum": least, "maximum": most });
+    let mut schema = match column.data_type {
+        DataType::String => json!({ "type": ["string"] }),
+        DataType::Boolean => json!({ "type": ["boolean"] }),
+        DataType::Integer => whole(i32::MIN.into(), i32::MAX.into()),
+        DataType::Long => whole(-LARGEST_LONG, LARGEST_LONG),
+        DataType::Float => bounded(json!({ "type": ["number"] })),
+        _ => json!({ "type": ["number"] }),
+    };
+    if !column.required {
+        schema["type"].as_array_mut().expect("every column has a list").push("null".into());
     }
+    schema
 }
 
 fn inferred() -> Value {
