@@ -215,7 +215,7 @@ fn inference(signature: &Signature) -> Value {
         "type": "object",
         "description": "One row. Of n rows each tensor has the shape [n] or [n, 1] and n elements; or one tensor of the shape [n, columns] has all. Tensors may be bytes, and come in any order.",
         "properties": {
-            "id": { "type": "string" },
+            "id": { "description": "A text that the answer repeats; anything else is not repeated" },
             "inputs": { "type": "array", "prefixItems": tensors, "items": false, "minItems": least, "maxItems": count },
         },
         "required": ["inputs"],
