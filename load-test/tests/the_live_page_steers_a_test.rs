@@ -71,7 +71,7 @@ async fn start_change_watch_download_stop() {
 
     assert!(ask(address, "POST /stop", "", "").await.starts_with("HTTP/1.1 200"));
     until(async || ask(address, "GET /live", "", "").await.contains("data-running=\"false\"")).await;
-    assert_eq!(server.seen.open_connections(), 0);
+    until(async || server.seen.open_connections() == 0).await;
     end.send(()).unwrap();
     let report = serving.await.unwrap().expect("a test ran");
     assert_eq!((report.requests(), report.failures()), (server.seen.requests(), 0));
