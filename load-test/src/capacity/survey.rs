@@ -84,7 +84,7 @@ impl Survey {
     }
 
     /// Measures the same service with this number of replicas, which runs at `url`, without think time; four of
-    /// them give a law of [`Scalability`].
+    /// them give a law of [`Scalability`](super::Scalability).
     pub fn replicas(mut self, replicas: u32, url: impl Into<String>) -> Self {
         self.given.push((replicas, url.into()));
         self

@@ -39,7 +39,7 @@ impl Report {
     /// Writes [`to_html`](Self::to_html) to a file.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`] with the path if the file cannot be written.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) with the path if the file cannot be written.
     pub fn write_html(&self, path: impl AsRef<Path>) -> Result<()> {
         write_file(path.as_ref(), self.to_html().as_bytes())
     }
