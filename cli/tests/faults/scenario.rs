@@ -275,17 +275,22 @@ impl World {
 
     async fn scale(&mut self) {
         self.scale_to(4).await;
-        // A balancer that does not see the newcomers is not waited for longer.
-        let began = Instant::now();
-        while self.replicas[3].reached().await == 0 && began.elapsed() < Duration::from_secs(10) {
-            sleep(Duration::from_millis(20)).await;
-        }
+        self.is_asked(3).await;
         sleep(self.pace.step).await;
         self.scale_to(2).await;
         for replica in &mut self.replicas[2..] {
             replica.terminate().await;
         }
         sleep(self.pace.step).await;
+    }
+
+    /// Waits until a new replica is asked: taking the next one away before is not one in turn but two at once.
+    async fn is_asked(&mut self, place: usize) {
+        // A balancer that does not see it is not waited for longer.
+        let began = Instant::now();
+        while self.replicas[place].reached().await == 0 && began.elapsed() < Duration::from_secs(10) {
+            sleep(Duration::from_millis(20)).await;
+        }
     }
 
     async fn scale_to(&mut self, count: usize) {
@@ -315,6 +320,7 @@ impl World {
             }
             sleep(self.pace.step).await;
             self.replicas[place] = Replica::start(address).await;
+            self.is_asked(place).await;
             sleep(self.pace.step / 2).await;
         }
     }
