@@ -11,7 +11,7 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use martello_balancer::{Body, ConnectionStats, ServerConfig, listen, serve};
+use martello_balancer::{Body, ConnectionStats, ServerConfig, Underscores, listen, serve};
 use proptest::prelude::*;
 use tokio::net::TcpListener;
 use wire::{Client, body};
@@ -47,13 +47,9 @@ fn start_ours() -> SocketAddr {
             Ok::<_, Infallible>(Response::new(Body::from(describe(request).await)))
         })
     };
-    tokio::spawn(serve(
-        listener,
-        make,
-        ServerConfig::default(),
-        ConnectionStats::new(),
-        std::future::pending(),
-    ));
+    // What hyper does with such fields.
+    let config = ServerConfig { underscores: Underscores::Pass, ..ServerConfig::default() };
+    tokio::spawn(serve(listener, make, config, ConnectionStats::new(), std::future::pending()));
     address
 }
 

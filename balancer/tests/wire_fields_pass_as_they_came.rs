@@ -73,6 +73,7 @@ fn known_heads_arrive_alike() {
         "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 1.2.3.4\r\nX-Real-IP: 6\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: a\r\nTE: trailers, gzip\r\nConnection: te\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: x\r\nProxy-Connection: keep-alive\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nX_A: b\r\nX-B: c_d\r\nX_C: d\r\n\r\n",
         "GET http://a/b HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET http://a/b HTTP/1.0\r\n\r\n",
         "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",

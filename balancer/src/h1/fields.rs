@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 
+use super::underscores::Underscores;
 use super::verbatim::{Cuts, Verbatim};
 use super::violation::Violation;
 
@@ -23,6 +24,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) pure: bool,
     /// Whether a field is among them that somebody between the two connections must look at.
     pub(crate) examine: bool,
+    /// Whether fields are among them that are dropped for the underscore in their names.
+    pub(super) drops: bool,
     pub(super) cuts: Cuts,
 }
 
@@ -43,8 +46,14 @@ pub(crate) enum Fields {
 }
 
 /// Checks parsed fields and gathers the facts, among them what of the lines goes no further.
-pub(crate) fn check<'a>(head: &[u8], parsed: &[httparse::Header<'a>]) -> Result<Facts<'a>, Violation> {
+pub(crate) fn check<'a>(
+    head: &[u8],
+    parsed: &[httparse::Header<'a>],
+    underscores: Underscores,
+) -> Result<Facts<'a>, Violation> {
     let mut facts = Facts { cuts: Cuts::new(head.len()), ..Facts::default() };
+    // Nearly no head has one anywhere: one search finds that out for all the names.
+    facts.drops = underscores == Underscores::Drop && memchr::memchr(b'_', head).is_some();
     for (index, field) in parsed.iter().enumerate() {
         let known = Known::of(field.name.as_bytes());
         let start = field.name.as_ptr() as usize - head.as_ptr() as usize;
@@ -55,11 +64,11 @@ pub(crate) fn check<'a>(head: &[u8], parsed: &[httparse::Header<'a>]) -> Result<
         facts.examine |= head.get(start + field.name.len()) != Some(&b':');
         if known != Known::Other {
             facts.note(known, field.value)?;
-            if known.ends_here() {
-                let next =
-                    parsed.get(index + 1).map(|field| field.name.as_ptr() as usize - head.as_ptr() as usize);
-                facts.examine |= facts.cuts.add(start, next).is_none();
-            }
+        }
+        if known.ends_here() || facts.drops(field.name) {
+            let next =
+                parsed.get(index + 1).map(|field| field.name.as_ptr() as usize - head.as_ptr() as usize);
+            facts.examine |= facts.cuts.add(start, next).is_none();
         }
     }
     if facts.chunked && facts.content_length.is_some() {
@@ -83,7 +92,7 @@ pub(crate) fn keep(
     }
     let mut map = HeaderMap::with_capacity(parsed.len() + ROOM_TO_ADD);
     for field in parsed {
-        if Known::of(field.name.as_bytes()) == Known::TransferEncoding {
+        if Known::of(field.name.as_bytes()) == Known::TransferEncoding || facts.drops(field.name) {
             continue;
         }
         let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| BAD_NAME)?;
@@ -165,6 +174,11 @@ const UNKNOWN_EXPECTATION: Violation = Violation::with_status(
 );
 
 impl<'a> Facts<'a> {
+    /// Whether a field of this name goes no further than here.
+    fn drops(&self, name: &str) -> bool {
+        self.drops && name.contains('_')
+    }
+
     fn note(&mut self, name: Known, value: &'a [u8]) -> Result<(), Violation> {
         match name {
             Known::ContentLength => self.note_length(value)?,
@@ -267,7 +281,11 @@ mod tests {
     fn facts(fields: &[(&'static str, &'static str)]) -> Result<Facts<'static>, Violation> {
         let parsed: Vec<_> =
             fields.iter().map(|(name, value)| httparse::Header { name, value: value.as_bytes() }).collect();
-        check(b"", &parsed).map(|facts| Facts { cuts: Cuts::default(), examine: false, ..facts })
+        check(b"", &parsed, Underscores::Drop).map(|facts| Facts {
+            cuts: Cuts::default(),
+            examine: false,
+            ..facts
+        })
     }
 
     #[test]

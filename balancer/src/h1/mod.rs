@@ -23,11 +23,13 @@ pub(crate) mod response;
 mod scan;
 mod spare;
 mod target;
+mod underscores;
 mod verbatim;
 mod violation;
 
 pub use body::Body;
 pub use limits::Limits;
+pub use underscores::Underscores;
 
 pub(crate) use alarm::Alarm;
 pub(crate) use decoder::{Decoded, Decoder, Ready};

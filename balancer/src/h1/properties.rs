@@ -67,7 +67,8 @@ fn head_in_pieces(arriving: &[&[u8]]) -> Result<Option<String>, Violation> {
     for piece in arriving {
         buffer.extend_from_slice(piece);
         if let Some(length) = request::find(&mut scan, &buffer, &limits)? {
-            let head = request::parse(&buffer.split_to(length).freeze(), &limits, Keep::Map)?;
+            let head =
+                request::parse(&buffer.split_to(length).freeze(), &limits, Keep::Map, Underscores::Drop)?;
             return Ok(Some(format!("{head:?}")));
         }
     }
@@ -117,7 +118,7 @@ proptest! {
         let ended = Bytes::from([&bytes[..], b"\r\n\r\n"].concat());
         for start in ["", "GET ", "GET / HTTP/1.1\r\n", "GET / HTTP/1.1\r\nHost:"] {
             let head = Bytes::from([start.as_bytes(), &ended].concat());
-            let _ = request::parse(&head, &limits, Keep::Verbatim);
+            let _ = request::parse(&head, &limits, Keep::Verbatim, Underscores::Drop);
         }
         for start in ["", "HTTP/1.1 ", "HTTP/1.1 200\r\n", "HTTP/1.1 200\r\nX:"] {
             let head = Bytes::from([start.as_bytes(), &ended].concat());

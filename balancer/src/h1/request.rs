@@ -11,6 +11,7 @@ use super::framing::{self, Framing};
 use super::limits::Limits;
 use super::scan::HeadScan;
 use super::target;
+use super::underscores::Underscores;
 use super::verbatim::Verbatim;
 use super::violation::Violation;
 
@@ -53,7 +54,12 @@ pub(crate) fn find(scan: &mut HeadScan, buffer: &[u8], limits: &Limits) -> Resul
 }
 
 /// Parses a whole head; the values of the request share its memory.
-pub(crate) fn parse(head: &Bytes, limits: &Limits, keep: Keep) -> Result<RequestHead, Violation> {
+pub(crate) fn parse(
+    head: &Bytes,
+    limits: &Limits,
+    keep: Keep,
+    underscores: Underscores,
+) -> Result<RequestHead, Violation> {
     let mut room = [const { MaybeUninit::uninit() }; Limits::MAX_FIELDS];
     let room = &mut room[..limits.fields.min(Limits::MAX_FIELDS)];
     let mut parsed = httparse::Request::new(&mut []);
@@ -71,7 +77,7 @@ pub(crate) fn parse(head: &Bytes, limits: &Limits, keep: Keep) -> Result<Request
     if method == Method::CONNECT {
         return Err(CONNECT);
     }
-    let facts = fields::check(head, parsed.headers)?;
+    let facts = fields::check(head, parsed.headers, underscores)?;
     let (uri, host) = target::resolve(head.slice_ref(target.as_bytes()), &method, version, &facts)?;
     let keep = if host.is_none() && facts.hosts == 1 { keep } else { Keep::Map };
     let mut fields = fields::keep(head, parsed.headers, &facts, keep)?;
@@ -129,7 +135,8 @@ mod tests {
     use super::*;
 
     fn parse_text(text: &str) -> Result<RequestHead, Violation> {
-        parse(&Bytes::copy_from_slice(text.as_bytes()), &Limits::for_requests(), Keep::Map)
+        let head = Bytes::copy_from_slice(text.as_bytes());
+        parse(&head, &Limits::for_requests(), Keep::Map, Underscores::Drop)
     }
 
     fn refused(text: &str) -> u16 {

@@ -9,6 +9,7 @@ use super::fields::{self, Fields, Keep};
 use super::framing::{self, Framing, RequestMethod};
 use super::limits::Limits;
 use super::scan::HeadScan;
+use super::underscores::Underscores;
 use super::verbatim::Verbatim;
 use super::violation::Violation;
 
@@ -65,7 +66,7 @@ pub(crate) fn parse(
     if status == StatusCode::SWITCHING_PROTOCOLS {
         return Err(UPGRADE);
     }
-    let facts = fields::check(head, parsed.headers)?;
+    let facts = fields::check(head, parsed.headers, Underscores::Pass)?;
     let framing = framing::of_response(request, status, version, &facts)?;
     // Without content the length that was declared is passed on, and it is not kept verbatim.
     let keep = if facts.content_length.is_some() && framing == Framing::Empty { Keep::Map } else { keep };

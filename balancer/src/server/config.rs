@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::h1::Limits;
+use crate::h1::{Limits, Underscores};
 
 /// Settings of a [`serve`](super::serve)d listener.
 #[derive(Clone, Debug)]
@@ -14,6 +14,8 @@ pub struct ServerConfig {
     pub workers: usize,
     /// Limits on requests. Default: [`Limits::for_requests`].
     pub limits: Limits,
+    /// What becomes of fields whose names have an underscore. Default: [`Underscores::Drop`], as nginx.
+    pub underscores: Underscores,
     /// The largest request body of known length that is taken in whole before a replica is asked, in bytes.
     /// Default: 64 KiB. Such a request does not occupy a replica while a slow client sends it, and can be repeated.
     pub held_request: usize,
@@ -49,6 +51,7 @@ impl Default for ServerConfig {
         Self {
             workers: 0,
             limits: Limits::for_requests(),
+            underscores: Underscores::default(),
             held_request: 64 * 1024,
             head_timeout: Duration::from_secs(30),
             body_pause: Duration::from_secs(30),

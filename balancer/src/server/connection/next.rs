@@ -44,7 +44,7 @@ impl Connection {
         self.scan = HeadScan::default();
         self.empty_lines = 0;
         let head = reader.buffer.split_to(length).freeze();
-        request::parse(&head, &config.limits, self.keep).map(Some)
+        request::parse(&head, &config.limits, self.keep, config.underscores).map(Some)
     }
 
     fn skip_empty_lines(&mut self) {

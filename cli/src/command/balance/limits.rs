@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use martello_balancer::{
     AdmissionLimits, BalancerBuilder, EndpointConfig, OutlierDetection, Probe, ProbeTarget, RetryBudget,
-    ServerConfig, TryTimeout,
+    ServerConfig, TryTimeout, Underscores,
 };
 
 /// How replicas are probed and ejected.
@@ -159,6 +159,10 @@ pub(super) struct LimitArgs {
     /// The largest body of a request, in bytes.
     #[arg(long, env = "MARTELLO_MAX_BODY", value_name = "BYTES")]
     max_body: Option<u64>,
+    /// What becomes of a request's fields whose names have an underscore, which some servers take for those with a
+    /// hyphen: drop or pass.
+    #[arg(long, env = "MARTELLO_UNDERSCORES", value_name = "WHAT", default_value_t = Underscores::default())]
+    underscores: Underscores,
     /// Seconds that the head of a request may take.
     #[arg(long, env = "MARTELLO_HEAD_TIMEOUT", value_name = "SECONDS", value_parser = seconds)]
     head_timeout: Option<Duration>,
@@ -218,7 +222,7 @@ impl LimitArgs {
     fn server(&self) -> ServerConfig {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let workers = self.workers.map_or(if processors > 1 { processors } else { 0 }, usize::from);
-        let mut config = ServerConfig { workers, ..ServerConfig::default() };
+        let mut config = ServerConfig { workers, underscores: self.underscores, ..ServerConfig::default() };
         set(&mut config.limits.body_bytes, self.max_body);
         set(&mut config.max_connections, self.max_connections.map(std::num::NonZeroUsize::get));
         set(&mut config.head_timeout, self.head_timeout);
