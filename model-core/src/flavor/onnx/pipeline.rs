@@ -129,7 +129,8 @@ impl Step {
     /// Adds up fused multiply-adds in column order, as onnxruntime does for several rows in either precision.
     fn weighted_sum(&self, weights: &[f64], row: &[f64]) -> f64 {
         match self.precision {
-            Precision::Double => weighted_sum(weights, row, 0.0),
+            // Nothing is added by -0.0; 0.0 would turn a sum that underflowed to -0.0 into 0.0.
+            Precision::Double => weighted_sum(weights, row, -0.0),
             // Not in doubles and then rounded: a sum of three terms would be rounded twice.
             Precision::Single => f64::from(
                 weights
@@ -169,6 +170,15 @@ mod tests {
         check(Softmax, Single, &[0.0, 0.0, 0.0], &[single(1.0 / 3.0); 3]);
         check(Normalise, Single, &[1.0, -2.0], &[single(1.0 / 3.0), single(-2.0 / 3.0)]);
         check(Normalise, Double, &[0.0, 0.0], &[0.0, 0.0]);
+    }
+
+    #[test]
+    fn a_sum_that_underflows_keeps_its_sign() {
+        let steps =
+            vec![Arc::new(Step { operation: Operation::MatMul(vec![1e-200]), precision: Precision::Double })];
+        let mut row = vec![-1e-200];
+        Pipeline { steps }.run(&mut row, &mut Vec::new());
+        assert!(row[0] == 0.0 && row[0].is_sign_negative());
     }
 
     #[test]
