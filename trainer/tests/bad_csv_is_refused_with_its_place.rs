@@ -78,7 +78,7 @@ fn a_quote_that_is_not_closed_is_named_as_such_and_with_its_line() {
     refused("x,\"y\n1,2\n", "line 1: a quote is opened and not closed");
     // Another quoted cell behind it closes it, in the wrong place.
     refused(
-        "x,y\n\"a,1\n\"b\",2\n",
+        "x,y\n\"a,1\nb,\"2\"\n",
         "line 2: 1 cells, the header has 2; a cell goes on over the end of the line",
     );
     // More than a cell may have, which is not what is wrong.
