@@ -1,37 +1,17 @@
 //! An answer that two recipients could understand differently reaches no client, and its connection no other request.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "wire/bad_answers.rs"]
+mod bad_answers;
 mod wire;
 
 use std::time::Duration;
 
+use bad_answers::BROKEN;
 use martello_balancer::{EndpointConfig, ServerConfig};
 use wire::{Client, Front, Replica, Reply, body, status};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-
-/// Raw answers, each a 502, with the section that says so.
-const BROKEN: &[(&[u8], &str)] = &[
-    (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx", "RFC 9112 6.3"),
-    (b"HTTP/1.1 200 OK\r\nContent-Length: 1, 1\r\n\r\nx", "RFC 9112 6.3"),
-    (b"HTTP/1.1 200 OK\r\nContent-Length: +1\r\n\r\nx", "RFC 9110 8.6"),
-    (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "RFC 9112 6.3"),
-    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", "RFC 9112 6.1"),
-    (
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        "RFC 9112 6.1",
-    ),
-    (b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "RFC 9112 6.1"),
-    (b"HTTP/1.1 204 No Content\r\nContent-Length: x\r\n\r\n", "RFC 9112 6.3"),
-    (b"HTTP/1.1 200 OK\r\nX: a\r\n b\r\n\r\n", "RFC 9112 5.2"),
-    (b"HTTP/1.1 200 OK\r\nX: a\0b\r\n\r\n", "RFC 9110 5.5"),
-    (b"HTTP/1.1 200 OK\nContent-Length: 0\n\n", "RFC 9112 2.2"),
-    (b"HTTP/1.1 2OO OK\r\n\r\n", "RFC 9112 4"),
-    (b"HTTP/3 200 OK\r\n\r\n", "RFC 9112 2.3"),
-    (b"220 mail.example ESMTP\r\n", "RFC 9112 4"),
-    (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n", "RFC 9110 15.2.2"),
-    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nz\r\n", "RFC 9112 7.1"),
-];
 
 #[tokio::test]
 async fn a_broken_answer_is_a_502_and_its_connection_is_not_used_again() {
@@ -46,6 +26,84 @@ async fn a_broken_answer_is_a_502_and_its_connection_is_not_used_again() {
         }
         replica.closed(2).await;
         assert_eq!(replica.connections(), 2, "{section}: {}", answer.escape_ascii());
+    }
+}
+
+/// Content where there is none (RFC 9112 section 6.3): it is not passed on, nor taken for the next answer, even where it
+/// looks like one.
+#[tokio::test]
+async fn content_that_cannot_be_is_dropped_with_its_connection() {
+    const SECOND: &[u8] = b"HTTP/1.1 418 Smuggled\r\nContent-Length: 0\r\n\r\n";
+    let cases: [(&str, &[u8], u16, &str); 8] = [
+        ("GET", b"HTTP/1.1 204 No Content\r\n\r\n", 204, "RFC 9110 15.3.5"),
+        ("GET", b"HTTP/1.1 204 No Content\r\nContent-Length: 48\r\n\r\n", 204, "RFC 9110 8.6"),
+        ("GET", b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n30\r\n", 204, "RFC 9112 6.1"),
+        ("GET", b"HTTP/1.1 304 Not Modified\r\nContent-Length: 48\r\n\r\n", 304, "RFC 9110 15.4.5"),
+        ("GET", b"HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\n", 205, "RFC 9110 15.3.6"),
+        ("GET", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 200, "RFC 9112 6.3"),
+        ("HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 48\r\n\r\n", 200, "RFC 9110 9.3.2"),
+        ("HEAD", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n30\r\n", 200, "RFC 9110 9.3.2"),
+    ];
+    for (method, head, expected, section) in cases {
+        let replica = Replica::start(Reply::Answer([head, SECOND].concat().leak())).await;
+        let front = Front::start(replica.address).await;
+        let mut client = Client::connect(front.address).await;
+        let ask = |last: &str| format!("{method} / HTTP/1.1\r\nHost: a\r\n{last}\r\n");
+        client.send([ask(""), ask(""), ask("Connection: close\r\n")].concat()).await;
+        let (answers, clean) = client.rest().await;
+        let heads: Vec<_> = answers.split_terminator("\r\n\r\n").map(status).collect();
+        assert_eq!((heads, clean), (vec![expected; 3], true), "{section}: {answers}");
+        assert!(!answers.contains("Smuggled"), "{section}: {answers}");
+        assert_eq!(replica.connections(), 3, "{section}");
+    }
+}
+
+/// What declares content for a status that has none may send it a moment later: its connection is not used again.
+#[tokio::test]
+async fn content_that_is_announced_for_a_204_is_not_waited_for() {
+    for field in ["Content-Length: 3", "Transfer-Encoding: chunked"] {
+        let answer = format!("HTTP/1.1 204 No Content\r\n{field}\r\n\r\n");
+        let replica = Replica::start(Reply::Answer(answer.into_bytes().leak())).await;
+        let front = Front::start(replica.address).await;
+        let mut client = Client::connect(front.address).await;
+        client.send([GET, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"].concat()).await;
+        let plain = "HTTP/1.1 204 No Content\r\n\r\n";
+        let last = "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n";
+        assert_eq!(client.rest().await, ([plain, last].concat(), true), "{field}");
+        assert_eq!(replica.connections(), 2, "{field}");
+    }
+}
+
+/// RFC 9112 section 5.1: a proxy removes blanks before a colon from answers; section 4: the reason says nothing.
+#[tokio::test]
+async fn what_is_odd_and_clear_is_passed_on_in_the_usual_form() {
+    let odd = b"HTTP/1.0 200 \xe9t\xe9\r\nContent-Length\t : 0001 \t\r\nX \t:a\r\nX_Y:\t b\r\nConnection: keep-alive\r\n\r\nx";
+    let replica = Replica::start(Reply::Answer(odd)).await;
+    let front = Front::start(replica.address).await;
+    let mut client = Client::connect(front.address).await;
+    for _ in 0..2 {
+        let answer = client.ask(GET).await;
+        assert_eq!(answer, "HTTP/1.1 200 OK\r\nx: a\r\nx_y: b\r\ncontent-length: 1\r\n\r\nx");
+    }
+    assert_eq!(replica.connections(), 1);
+}
+
+#[tokio::test]
+async fn answers_past_a_limit_are_a_502() {
+    let cases = [
+        format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "a".repeat(70_000)),
+        format!("HTTP/1.1 200 OK\r\n{}\r\n", "x: y\r\n".repeat(101)),
+        format!("HTTP/1.1 200 {}\r\n\r\n", "a".repeat(70_000)),
+        "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(17),
+        format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;{}\r\n", "a".repeat(300)),
+        format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: {}", "a".repeat(9_000)),
+    ];
+    for answer in cases {
+        let replica = Replica::start(Reply::Answer(answer.into_bytes().leak())).await;
+        let front = Front::start(replica.address).await;
+        let refusal = Client::connect(front.address).await.ask(GET).await;
+        assert_eq!(status(&refusal), 502, "{refusal}");
+        replica.closed(1).await;
     }
 }
 

@@ -215,3 +215,15 @@ async fn a_client_that_leaves_in_the_middle_of_its_body_is_no_request() {
     let _ = replica.read_to_end(&mut rest).await;
     assert_eq!(rest, b"3\r\nabc\r\n", "a last chunk would make the half a whole");
 }
+
+/// Also when all of it came in one piece, whose length is known.
+#[tokio::test]
+async fn trailers_of_a_small_answer_are_passed_on() {
+    let answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 7\r\n\r\n";
+    let replica = Replica::start(Reply::Answer(answer)).await;
+    let front = Front::start(replica.address).await;
+    let mut client = Client::connect(front.address).await;
+    client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
+    let (answer, clean) = client.rest().await;
+    assert_eq!((body(&answer), clean), ("3\r\nabc\r\n0\r\nx-sum: 7\r\n\r\n", true));
+}

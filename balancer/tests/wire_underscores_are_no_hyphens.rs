@@ -4,6 +4,8 @@
 mod wire;
 
 use martello_balancer::{Balancer, EndpointConfig, ServerConfig, StatusPaths, Underscores};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use wire::{Client, Front, Replica, Reply, status};
 
@@ -90,4 +92,27 @@ async fn a_length_with_an_underscore_is_no_length() {
     assert_eq!(values(&arrived, "CONTENT_LENGTH"), ["2"]);
     assert!(values(&arrived, "TRANSFER_ENCODING").is_empty());
     assert_eq!(status(&client.ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await), 200);
+}
+
+/// Servers that put trailers among the fields would read them there.
+#[tokio::test]
+async fn trailers_are_treated_as_fields_are() {
+    const REQUEST: &str = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\
+        X_Real_IP: 6.6.6.6\r\nX-Real-IP: 6.6.6.6\r\nx-sum: 7\r\n\r\n";
+    for (underscores, expected) in [(Underscores::Drop, false), (Underscores::Pass, true)] {
+        let replica = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = replica.local_addr().unwrap();
+        let front = Front::with(address, server(underscores), EndpointConfig::default()).await;
+        let mut client = Client::connect(front.address).await;
+        client.send(REQUEST).await;
+        let (mut stream, _) = replica.accept().await.unwrap();
+        let mut seen = Vec::new();
+        while !seen.ends_with(b"x-sum: 7\r\n\r\n") {
+            assert!(stream.read_buf(&mut seen).await.unwrap() > 0, "{}", seen.escape_ascii());
+        }
+        let seen = String::from_utf8(seen).unwrap().to_ascii_lowercase();
+        let (_, seen) = seen.split_once("\r\n0\r\n").expect("a trailer section");
+        assert_eq!(seen.contains("x_real_ip: 6"), expected, "{underscores}: {seen}");
+        assert!(!seen.contains("x-real-ip: 6"), "{seen}");
+    }
 }

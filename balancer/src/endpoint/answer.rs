@@ -133,8 +133,9 @@ impl HttpBody for Answer {
     fn size_hint(&self) -> SizeHint {
         let ready = self.ready.content.len() as u64;
         match self.decoder.left() {
-            Some(left) => SizeHint::with_exact(left + ready),
-            None => SizeHint::default(),
+            // Behind a length there is no place for trailers.
+            Some(left) if self.ready.trailers.is_none() => SizeHint::with_exact(left + ready),
+            _ => SizeHint::default(),
         }
     }
 }

@@ -9,6 +9,7 @@ use super::decoder::Decoded;
 use super::fields;
 use super::limits::Limits;
 use super::scan::HeadScan;
+use super::underscores::Underscores;
 use super::violation::Violation;
 
 /// The most bytes in a chunk's size line. 256 is far past 16 hexadecimal digits and any extension in use, and
@@ -30,6 +31,7 @@ const LONG_TRAILER: Violation =
 #[derive(Debug)]
 pub(crate) struct ChunkedDecoder {
     state: State,
+    underscores: Underscores,
 }
 
 #[derive(Debug)]
@@ -43,7 +45,12 @@ enum State {
 
 impl ChunkedDecoder {
     pub(crate) fn new() -> Self {
-        Self { state: State::Size }
+        Self { state: State::Size, underscores: Underscores::Pass }
+    }
+
+    /// What becomes of trailers whose names have an underscore.
+    pub(super) fn treat(&mut self, underscores: Underscores) {
+        self.underscores = underscores;
     }
 
     pub(crate) fn is_done(&self) -> bool {
@@ -72,8 +79,9 @@ impl ChunkedDecoder {
                 },
                 State::Trailers { scan } => {
                     let Some(end) = end_of_trailers(scan, buffer)? else { return Ok(Decoded::More) };
+                    let trailers = trailers(&buffer.split_to(end).freeze(), self.underscores)?;
+                    // Not before: behind a section that is refused, no next message starts.
                     self.state = State::Done;
-                    let trailers = trailers(&buffer.split_to(end).freeze())?;
                     return Ok(if trailers.is_empty() { Decoded::End } else { Decoded::Trailers(trailers) });
                 }
                 State::Done => return Ok(Decoded::End),
@@ -103,7 +111,9 @@ fn size_line(buffer: &mut BytesMut) -> Result<Option<u64>, Violation> {
 fn parse_size_line(line: &[u8]) -> Result<u64, Violation> {
     let Some((b'\r', line)) = line.split_last() else { return Err(BAD_END) };
     let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
-    let extension = line[digits..].trim_ascii_start();
+    // Blanks are SP and HTAB here; a form feed is none, and a CR is an end that another recipient may see.
+    let blanks = line[digits..].iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    let extension = &line[digits + blanks..];
     let blank_only = extension.is_empty() && digits < line.len();
     let control = extension.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t');
     if blank_only || control || !matches!(extension.first(), None | Some(b';')) {
@@ -139,7 +149,7 @@ fn end_of_trailers(scan: &mut HeadScan, buffer: &BytesMut) -> Result<Option<usiz
     Ok(end)
 }
 
-fn trailers(section: &Bytes) -> Result<HeaderMap, Violation> {
+fn trailers(section: &Bytes, underscores: Underscores) -> Result<HeaderMap, Violation> {
     if section.len() == 2 {
         return Ok(HeaderMap::new());
     }
@@ -155,7 +165,8 @@ fn trailers(section: &Bytes) -> Result<HeaderMap, Violation> {
             .map_err(|_| fields::violation_of(httparse::Error::HeaderName))?;
         let value = header::HeaderValue::from_maybe_shared(section.slice_ref(field.value))
             .map_err(|_| fields::violation_of(httparse::Error::HeaderValue))?;
-        if may_trail(&name) {
+        let passes = underscores == Underscores::Pass || !name.as_str().contains('_');
+        if passes && may_trail(&name) {
             map.append(name, value);
         }
     }
@@ -163,9 +174,10 @@ fn trailers(section: &Bytes) -> Result<HeaderMap, Violation> {
 }
 
 /// Fields that frame, route or authenticate a message say nothing when they come after it: they are dropped
-/// (RFC 9110 section 6.5.1).
+/// (RFC 9110 section 6.5.1). So are those that concern one hop, and those by which a proxy says who asked: servers that
+/// put trailers among the fields would take them for the proxy's.
 fn may_trail(name: &HeaderName) -> bool {
-    const NEVER: [HeaderName; 16] = [
+    const NEVER: [HeaderName; 23] = [
         header::TRANSFER_ENCODING,
         header::CONTENT_LENGTH,
         header::CONTENT_TYPE,
@@ -182,6 +194,13 @@ fn may_trail(name: &HeaderName) -> bool {
         header::PROXY_AUTHORIZATION,
         header::COOKIE,
         header::SET_COOKIE,
+        header::VIA,
+        header::FORWARDED,
+        HeaderName::from_static("keep-alive"),
+        HeaderName::from_static("proxy-connection"),
+        HeaderName::from_static("x-forwarded-for"),
+        HeaderName::from_static("x-forwarded-proto"),
+        HeaderName::from_static("x-real-ip"),
     ];
     !NEVER.contains(name)
 }
@@ -224,7 +243,7 @@ mod tests {
 
     #[test]
     fn what_is_not_rfc_9112_section_7_1_is_refused() {
-        let cases: [(&[u8], Violation); 14] = [
+        let cases: [(&[u8], Violation); 16] = [
             (b"\r\n", BAD_SIZE),
             (b"g\r\n", BAD_SIZE),
             (b" 3\r\nabc\r\n", BAD_SIZE),
@@ -234,6 +253,8 @@ mod tests {
             (b"3,3\r\nabc\r\n", BAD_EXTENSION),
             (b"3;a\x00b\r\nabc\r\n", BAD_EXTENSION),
             (b"3;a\rb\r\nabc\r\n", BAD_EXTENSION),
+            (b"3\r;a\r\nabc\r\n", BAD_EXTENSION),
+            (b"3\x0c;a\r\nabc\r\n", BAD_EXTENSION),
             (b"1000000000000000\r\n", BAD_SIZE),
             (b"3\nabc\r\n", BAD_END),
             (b"3\r\nabcd\r\n", BAD_END),
@@ -248,7 +269,8 @@ mod tests {
     #[test]
     fn trailers_arrive_without_what_must_not_trail() {
         let (_, trailers, whole) =
-            decode(b"0\r\nx-sum: 7\r\nContent-Length: 5\r\nHost: a\r\n\r\n").expect("valid");
+            decode(b"0\r\nx-sum: 7\r\nContent-Length: 5\r\nHost: a\r\nKeep-Alive: 5\r\nX-Real-IP: b\r\n\r\n")
+                .expect("valid");
         let trailers = trailers.expect("there are trailers");
         assert!(whole);
         assert_eq!(trailers.len(), 1);
@@ -256,11 +278,24 @@ mod tests {
     }
 
     #[test]
+    fn trailers_with_an_underscore_are_dropped_where_fields_are() {
+        for (underscores, expected) in [(Underscores::Drop, 1), (Underscores::Pass, 2)] {
+            let mut decoder = ChunkedDecoder::new();
+            decoder.treat(underscores);
+            let decoded = decoder.decode(&mut BytesMut::from(&b"0\r\nx-sum: 7\r\nX_Real_IP: a\r\n\r\n"[..]));
+            let Ok(Decoded::Trailers(trailers)) = decoded else { panic!("there are trailers") };
+            assert_eq!(trailers.len(), expected, "{underscores}");
+        }
+    }
+
+    #[test]
     fn trailers_are_as_strict_as_heads() {
         for bytes in
             [&b"0\r\nx-sum : 7\r\n\r\n"[..], b"0\r\nx: 7\n\r\n", b"0\r\n x: 7\r\n\r\n", b"0\r\nx\r\n\r\n"]
         {
-            assert!(decode(bytes).is_err(), "{}", bytes.escape_ascii());
+            let mut decoder = ChunkedDecoder::new();
+            assert!(decoder.decode(&mut BytesMut::from(bytes)).is_err(), "{}", bytes.escape_ascii());
+            assert!(!decoder.is_done(), "{}", bytes.escape_ascii());
         }
         let mut long = b"0\r\nx: ".to_vec();
         long.resize(TRAILER_BYTES + 10, b'a');

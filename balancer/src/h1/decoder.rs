@@ -5,6 +5,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::chunked::{ChunkedDecoder, take};
 use super::framing::Framing;
+use super::underscores::Underscores;
 use super::violation::Violation;
 
 const TOO_LARGE: Violation =
@@ -59,6 +60,14 @@ impl Decoder {
             Framing::UntilClose => Coding::UntilClose { closed: false },
         };
         Ok(Self { coding, allowed })
+    }
+
+    /// Says what becomes of trailers whose names have an underscore; they pass unless told otherwise.
+    pub(crate) fn treating(mut self, underscores: Underscores) -> Self {
+        if let Coding::Chunked(chunked) = &mut self.coding {
+            chunked.treat(underscores);
+        }
+        self
     }
 
     /// Returns how many bytes of content are to come, if that is known.

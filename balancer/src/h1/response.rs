@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use bytes::Bytes;
 use http::{Response, StatusCode, Version};
 
-use super::fields::{self, Fields, Keep};
+use super::fields::{self, Facts, Fields, Keep};
 use super::framing::{self, Framing, RequestMethod};
 use super::limits::Limits;
 use super::scan::HeadScan;
@@ -81,8 +81,16 @@ pub(crate) fn parse(
             None
         }
     };
-    let keep_alive = framing != Framing::UntilClose && framing::keeps_alive(version, &facts);
+    let ends = framing == Framing::UntilClose || announces_what_never_comes(status, &facts);
+    let keep_alive = !ends && framing::keeps_alive(version, &facts);
     Ok(ResponseHead { response, verbatim, framing, keep_alive })
+}
+
+/// Whether content is declared for a status that has none (RFC 9110 section 8.6, RFC 9112 section 6.1): whoever does so
+/// may send it, too, and it would be taken for the next answer.
+fn announces_what_never_comes(status: StatusCode, facts: &Facts<'_>) -> bool {
+    status == StatusCode::NO_CONTENT
+        && (facts.chunked || facts.content_length.is_some_and(|length| length > 0))
 }
 
 #[cfg(test)]
@@ -109,6 +117,10 @@ mod tests {
                 true,
             ),
             ("HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n", Framing::Empty, false),
+            ("HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", Framing::Empty, true),
+            ("HTTP/1.1 204 No Content\r\nContent-Length: 3\r\n\r\n", Framing::Empty, false),
+            ("HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n", Framing::Empty, false),
+            ("HTTP/1.1 304 Not Modified\r\nContent-Length: 3\r\n\r\n", Framing::Empty, true),
             ("HTTP/1.1 100 Continue\r\n\r\n", Framing::Empty, true),
         ];
         for (text, framing, keep_alive) in cases {

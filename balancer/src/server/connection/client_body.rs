@@ -171,8 +171,11 @@ impl HttpBody for ClientBody {
 
     fn size_hint(&self) -> SizeHint {
         match self.decoder.left() {
-            Some(left) => SizeHint::with_exact(left + self.ready.content.len() as u64),
-            None => SizeHint::default(),
+            // Behind a length there is no place for trailers.
+            Some(left) if self.ready.trailers.is_none() => {
+                SizeHint::with_exact(left + self.ready.content.len() as u64)
+            }
+            _ => SizeHint::default(),
         }
     }
 }

@@ -66,7 +66,8 @@ impl Connection {
             self.body_until = None;
             return Ok(request(Body::from(self.reader().buffer.split_to(length).freeze())));
         }
-        let mut decoder = Decoder::new(framing, allowed).map_err(Violation::in_request)?;
+        let decoder = Decoder::new(framing, allowed).map_err(Violation::in_request)?;
+        let mut decoder = decoder.treating(self.config.underscores);
         if framing == Framing::Empty {
             return Ok(request(Body::empty()));
         }
