@@ -13,6 +13,9 @@ mod status;
 
 mod endpoint;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod h1;
 mod proxy;
 mod server;

@@ -1,6 +1,8 @@
-//! What the targets share: a replica in memory, and what must be true of its answers.
+//! What the targets share: a replica in memory, and what must be true of its answers; [`wire`] is the balancer's part.
 
 #![forbid(unsafe_code)]
+
+pub mod wire;
 
 use std::collections::BTreeMap;
 use std::future::Future;

@@ -18,13 +18,13 @@ use hickory_resolver::{
 
 use super::{Found, Resolve};
 
-/// How long a name server may take for one answer. One second: it stands nearby, and there are two attempts within the
-/// time after which a lookup counts as late.
-const PATIENCE: Duration = Duration::from_secs(1);
-
 /// The most targets of one SRV record set that are looked up: far more than anybody balances over, and few enough
 /// that a hostile answer is not a flood of queries.
 const MOST_TARGETS: usize = 256;
+
+/// The most endpoints of all the targets of a record set: as many as one answer of plain addresses can hold (64 KiB of
+/// records with 16 bytes each), so that 256 such answers are not a million endpoints.
+const MOST_ENDPOINTS: usize = 4096;
 
 /// The system's name servers (`/etc/resolv.conf`, read anew for every lookup, and `/etc/hosts`), or those that are given.
 ///
@@ -33,12 +33,23 @@ const MOST_TARGETS: usize = 256;
 /// are the replicas, each with its own port and weight.
 ///
 /// Nothing is cached here: how long an answer is good for is for [`Dns`](super::Dns) to say.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct NameServers {
     servers: Vec<SocketAddr>,
+    patience: Duration,
+}
+
+impl Default for NameServers {
+    fn default() -> Self {
+        Self { servers: Vec::new(), patience: Self::PATIENCE }
+    }
 }
 
 impl NameServers {
+    /// How long a name server may take for one answer unless something else is set. One second: it stands nearby, and
+    /// there are two attempts within the time after which a lookup counts as late.
+    pub const PATIENCE: Duration = Duration::from_secs(1);
+
     /// Returns the system's.
     pub fn system() -> Self {
         Self::default()
@@ -47,7 +58,13 @@ impl NameServers {
     /// Returns these servers, each of which is asked over UDP and, for long answers, over TCP; the system's if there are
     /// none.
     pub fn new(servers: impl IntoIterator<Item = SocketAddr>) -> Self {
-        Self { servers: servers.into_iter().collect() }
+        Self { servers: servers.into_iter().collect(), ..Self::default() }
+    }
+
+    /// Sets how long a name server may take for one answer.
+    #[must_use]
+    pub fn patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     async fn look_up(self, host: String, port: u16) -> Result<Found, NetError> {
@@ -85,7 +102,12 @@ impl NameServers {
                 Err(error) => return Err(error),
             };
             until = until.min(valid_until);
-            endpoints.extend(addresses.into_iter().map(|address| (SocketAddr::new(address, port), weight)));
+            let room = MOST_ENDPOINTS - endpoints.len();
+            let some = addresses.into_iter().take(room);
+            endpoints.extend(some.map(|address| (SocketAddr::new(address, port), weight)));
+            if endpoints.len() == MOST_ENDPOINTS {
+                break;
+            }
         }
         Ok(Found { endpoints, time_to_live: Some(left(until)) })
     }
@@ -98,7 +120,7 @@ impl NameServers {
         };
         options.ip_strategy = strategy;
         options.cache_size = 0;
-        options.timeout = PATIENCE;
+        options.timeout = self.patience;
         options.attempts = 1;
         Resolver::builder_with_config(config, TokioRuntimeProvider::default()).with_options(options).build()
     }
