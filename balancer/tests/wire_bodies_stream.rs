@@ -227,3 +227,20 @@ async fn trailers_of_a_small_answer_are_passed_on() {
     let (answer, clean) = client.rest().await;
     assert_eq!((body(&answer), clean), ("3\r\nabc\r\n0\r\nx-sum: 7\r\n\r\n", true));
 }
+
+// RFC 9112 section 7.1.2: a trailer section needs no content before it.
+#[tokio::test]
+async fn trailers_arrive_without_content_before_them() {
+    let bare = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Sum: 10\r\n\r\n";
+    let replica = Replica::start(Reply::Answer(bare)).await;
+    let front = Front::start(replica.address).await;
+    let mut client = Client::connect(front.address).await;
+    for _ in 0..2 {
+        client
+            .send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Sum: 20\r\n\r\n")
+            .await;
+        assert_eq!(body(&client.answer().await.unwrap()), "0\r\nx-sum: 10\r\n\r\n");
+    }
+    assert!(replica.requests().iter().all(|request| body(request) == "0\r\nx-sum: 20\r\n\r\n"));
+    assert_eq!(replica.connections(), 1);
+}

@@ -5,7 +5,7 @@ use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::Response;
+use http::{Response, StatusCode};
 
 use super::answer::{Answer, Upload};
 use super::config::EndpointConfig;
@@ -17,8 +17,9 @@ use crate::h1::{
     Body, Decoder, Expect, Failure, Framing, HeadScan, Outgoing, Ready, RequestMethod, Violation, response,
     response::ResponseHead,
 };
+use crate::interim;
 
-/// How many interim (1xx) answers are skipped before the final one. 16, far more than the one `103` that servers
+/// How many interim (1xx) answers there may be before the final one. 16, far more than the one `103` that servers
 /// send, so that an endless row of them is an error.
 const INTERIM_ANSWERS: usize = 16;
 
@@ -134,6 +135,7 @@ impl UnderWay {
                 if self.interim > INTERIM_ANSWERS {
                     return Err(TOO_MANY_INTERIM);
                 }
+                pass_on(head);
             } else {
                 self.head = Some(head);
             }
@@ -212,6 +214,19 @@ impl UnderWay {
         };
         failure::lost(self.stage(connection), connection.reused, error.or(refused))
     }
+}
+
+/// Passes an interim answer on, unless it is about the body: the server has asked its client for that itself.
+fn pass_on(ResponseHead { mut response, verbatim, .. }: ResponseHead) {
+    if response.status() == StatusCode::CONTINUE {
+        return;
+    }
+    interim::tell(|| {
+        if let Some(fields) = verbatim {
+            *response.headers_mut() = fields.to_map();
+        }
+        response
+    });
 }
 
 /// How many bytes of a body are awaited before its answer is handed on.

@@ -2,7 +2,7 @@
 
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{HeaderMap, Method, Response, Version};
+use http::{HeaderMap, Method, Response, StatusCode, Version};
 use http_body::Body as _;
 
 use super::body::Body;
@@ -60,12 +60,8 @@ pub(crate) fn response<B>(
     if framing == Framing::UntilClose || asks_to_close(response.headers()) {
         *persistence = Persistence::Close;
     }
-    out.extend_from_slice(b"HTTP/1.1 ");
-    out.extend_from_slice(status.as_str().as_bytes());
-    out.push(b' ');
-    out.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
-    out.extend_from_slice(b"\r\n");
-    let no_length = status.is_informational() || status == http::StatusCode::NO_CONTENT;
+    status_line(out, status);
+    let no_length = status.is_informational() || status == StatusCode::NO_CONTENT;
     let length = if bodiless && !no_length { Length::AsGiven } else { Length::Ours };
     if let Some(fields) = body.fields() {
         fields.write(out);
@@ -82,6 +78,21 @@ pub(crate) fn response<B>(
     }
     out.extend_from_slice(b"\r\n");
     framing
+}
+
+/// Writes an interim response, which has no content and says nothing of its connection.
+pub(crate) fn interim(out: &mut Vec<u8>, response: &Response<()>) {
+    status_line(out, response.status());
+    write_fields(out, response.headers(), Length::Ours);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn status_line(out: &mut Vec<u8>, status: StatusCode) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(status.as_str().as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
+    out.extend_from_slice(b"\r\n");
 }
 
 /// Writes the fields of a trailer section and its end.
@@ -171,7 +182,7 @@ mod tests {
     use std::task::{Context, Poll};
 
     use bytes::Bytes;
-    use http::{Request, StatusCode};
+    use http::Request;
     use http_body::Frame;
 
     use super::*;

@@ -33,7 +33,9 @@ pub use underscores::Underscores;
 
 pub(crate) use alarm::Alarm;
 pub(crate) use decoder::{Decoded, Decoder, Ready};
-pub(crate) use encode::{Persistence, request as encode_request, response as encode_response};
+pub(crate) use encode::{
+    Persistence, interim as encode_interim, request as encode_request, response as encode_response,
+};
 pub(crate) use fields::Keep;
 pub(crate) use framing::{Framing, RequestMethod};
 pub(crate) use outgoing::{Failure, Outgoing};

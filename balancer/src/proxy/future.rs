@@ -8,6 +8,7 @@ use pin_project_lite::pin_project;
 
 use super::hop_by_hop;
 use crate::h1::Body;
+use crate::interim;
 
 pin_project! {
     /// The future of a [`Proxy`](super::Proxy)'s answer.
@@ -47,7 +48,8 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
             StateProjection::Forwarded { answer } => {
-                let mut response = ready!(answer.poll(cx))?;
+                let pass = |interim: &mut Response<()>| hop_by_hop::remove(interim.headers_mut());
+                let mut response = ready!(interim::through_proxy(|| answer.poll(cx), pass))?;
                 hop_by_hop::remove(response.headers_mut());
                 Poll::Ready(Ok(response))
             }

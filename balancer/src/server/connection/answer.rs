@@ -5,12 +5,13 @@ use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::Response;
+use http::{Response, Version};
 
 use super::client_body::{Lent, gone};
 use super::{Asked, Connection, Ending, Over};
 use crate::error::{Error, ErrorKind};
 use crate::h1::{Body, Expect, Failure, Framing, Persistence, encode_response};
+use crate::interim;
 use crate::server::drain::Stage;
 use crate::server::refusal;
 
@@ -34,13 +35,19 @@ impl Connection {
         &mut self,
         cx: &mut Context<'_>,
         answer: Pin<&mut F>,
+        asked: Asked,
         lent: &mut Option<Lent>,
     ) -> Poll<Result<Response<Body>, Error>>
     where
         F: Future<Output = Result<Response<Body>, E>>,
         E: Into<Error>,
     {
-        let Poll::Ready(answer) = answer.poll(cx) else { return self.poll_client(cx, lent).map(Err) };
+        let (answer, interim) = interim::for_client(|| answer.poll(cx));
+        // RFC 9110 section 15.2: an HTTP/1.0 client knows no such answers.
+        if !interim.is_empty() && asked.version >= Version::HTTP_11 {
+            self.interim.add(&interim);
+        }
+        let Poll::Ready(answer) = answer else { return self.poll_client(cx, lent).map(Err) };
         // The body may have ended in this very step: then the connection can go on after the answer.
         self.poll_home(cx, lent);
         Poll::Ready(answer.map_err(Into::into))
@@ -48,15 +55,15 @@ impl Connection {
 
     /// Serves the client while the service works; ready when the client is gone.
     pub(super) fn poll_client(&mut self, cx: &mut Context<'_>, lent: &mut Option<Lent>) -> Poll<Error> {
-        if let Some(body) = lent {
-            if body.poll_go_ahead(cx).is_ready() {
-                self.go_ahead();
-            }
-            if let Poll::Ready(Err(error)) = self.poll_interim(cx) {
-                return Poll::Ready(error);
-            }
-            self.poll_home(cx, lent);
+        if let Some(body) = lent
+            && body.poll_go_ahead(cx).is_ready()
+        {
+            self.interim.go_ahead();
         }
+        if let Poll::Ready(Err(error)) = self.poll_interim(cx) {
+            return Poll::Ready(error);
+        }
+        self.poll_home(cx, lent);
         self.poll_gone(cx)
     }
 
@@ -98,9 +105,9 @@ impl Connection {
             persistence = Persistence::Close;
         }
         let body = mem::take(response.body_mut());
-        let interim = self.take_begun_interim();
         let out = self.outgoing.head();
-        out.extend_from_slice(interim);
+        // It stays until the next request: when the body fails before a byte was sent, another answer follows it.
+        out.extend_from_slice(self.interim.before_answer());
         let framing = encode_response(out, &response, &body, (asked.method, asked.version), &mut persistence);
         self.outgoing.start(framing, body);
         self.alarm.clear();

@@ -1,11 +1,9 @@
 //! Taking a request's body in: whole where it is small, lent to a stream where it is large.
 
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http::Request;
-use tokio::io::AsyncWrite;
 use tokio::time::Instant;
 use tower::Service;
 
@@ -14,8 +12,6 @@ use super::client_body::{ClientBody, Lent, gone};
 use super::next::HOME;
 use crate::error::{Error, ErrorKind};
 use crate::h1::{Body, Decoder, Expect, Framing, Violation, request::RequestHead};
-
-const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 impl Connection {
     /// Ready when the service is, and a small body is here in whole.
@@ -44,7 +40,9 @@ impl Connection {
         }
         if self.body_until.is_none() {
             self.body_until = Some(Instant::now() + self.config.body_timeout);
-            self.interim = if head.expects_continue { CONTINUE } else { b"" };
+            if head.expects_continue {
+                self.interim.go_ahead();
+            }
             self.alarm.clear();
         }
         self.poll_collect(cx, length)
@@ -109,24 +107,8 @@ impl Connection {
         Poll::Ready(Err(Error::new(ErrorKind::ClientTimeout, "a request's body did not come in time")))
     }
 
-    /// Sends what is left of a `100 Continue`.
+    /// Sends what is left of interim answers.
     pub(super) fn poll_interim(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        while !self.interim.is_empty() {
-            let written = ready!(Pin::new(&mut self.writer).poll_write(cx, self.interim));
-            let taken = written.map_err(|error| gone(Some(error)))?;
-            self.interim = &self.interim[taken..];
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    /// What must still be sent of a `100 Continue` before an answer: nothing, unless a part of it was sent.
-    pub(super) fn take_begun_interim(&mut self) -> &'static [u8] {
-        let left = std::mem::take(&mut self.interim);
-        if left.len() < CONTINUE.len() { left } else { b"" }
-    }
-
-    /// Asks the client for its body.
-    pub(super) fn go_ahead(&mut self) {
-        self.interim = CONTINUE;
+        self.interim.poll_send(cx, &mut self.writer)
     }
 }

@@ -6,6 +6,7 @@
 mod answer;
 mod client_body;
 mod intake;
+mod interim;
 mod next;
 
 use std::future::poll_fn;
@@ -24,6 +25,7 @@ use tower::Service;
 
 use self::answer::Started;
 use self::client_body::{ClientReader, Lent};
+use self::interim::Interim;
 use super::config::ServerConfig;
 use super::drain::DrainListener;
 use super::refusal;
@@ -62,8 +64,8 @@ pub(super) struct Connection {
     reader: Option<ClientReader>,
     writer: OwnedWriteHalf,
     outgoing: Outgoing,
-    /// What is left to send of a `100 Continue`.
-    interim: &'static [u8],
+    /// What is left to send before the answer.
+    interim: Interim,
     /// Until when a small body that is being read must be here.
     body_until: Option<Instant>,
     scan: HeadScan,
@@ -98,7 +100,7 @@ impl Connection {
             reader: Some(Reader::new(reader)),
             writer,
             outgoing: Outgoing::default(),
-            interim: b"",
+            interim: Interim::default(),
             body_until: None,
             scan: HeadScan::default(),
             empty_lines: 0,
@@ -172,6 +174,7 @@ impl Connection {
         S::Error: Into<Error>,
     {
         self.alarm.clear();
+        self.interim.clear();
         let answer = {
             let next = poll_fn(|cx| self.poll_next(cx)).await;
             let Some(head) = next.map_err(|error| self.refusing(error))? else { return Ok(None) };
@@ -188,7 +191,7 @@ impl Connection {
         let mut answer = pin!(answer);
         // Started where it comes out: every hand that a response passes through copies its 150 bytes.
         poll_fn(|cx| {
-            let response = ready!(self.poll_answer(cx, answer.as_mut(), lent));
+            let response = ready!(self.poll_answer(cx, answer.as_mut(), *asked, lent));
             Poll::Ready(response.map(|response| Some(self.start(response, *asked, lent.as_ref()))))
         })
         .await
