@@ -1,6 +1,5 @@
 //! The ways in which one request can fail.
 
-use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 
@@ -39,11 +38,6 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
-    /// Returns whether the answer was read to its end, so that the connection can serve the next request.
-    pub(crate) fn leaves_the_connection_usable(self) -> bool {
-        matches!(self, Self::Status(_) | Self::BodyCheck)
-    }
-
     /// Returns whether no connection came about, so that nothing was sent.
     pub(crate) fn is_connect(self) -> bool {
         matches!(
@@ -61,27 +55,11 @@ impl FailureKind {
         }
     }
 
-    pub(crate) fn of_exchange(error: &hyper::Error) -> Self {
-        if let Some(cause) = io_cause(error) {
-            return Self::of_io(cause);
-        }
-        if error.is_parse_too_large() {
-            return Self::HeadTooLarge;
-        }
-        if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
-            return Self::Closed;
-        }
-        Self::InvalidResponse
-    }
-
-    fn of_io(error: &io::Error) -> Self {
-        use io::ErrorKind as Kind;
+    /// What a connection died of while it was read or written.
+    pub(crate) fn of_io(error: &io::Error) -> Self {
         match error.kind() {
-            Kind::ConnectionReset | Kind::BrokenPipe | Kind::ConnectionAborted => Self::Reset,
-            Kind::UnexpectedEof | Kind::NotConnected => Self::Closed,
-            Kind::TimedOut => Self::ResponseTimeout,
-            // The kinds that hyper's body decoder uses for chunk sizes it cannot read.
-            Kind::InvalidData | Kind::InvalidInput => Self::InvalidResponse,
+            io::ErrorKind::TimedOut => Self::ResponseTimeout,
+            io::ErrorKind::NotConnected => Self::Closed,
             _ => Self::Reset,
         }
     }
@@ -95,17 +73,6 @@ fn is_exhaustion(error: &io::Error) -> bool {
         number,
         Some(Errno::EMFILE | Errno::ENFILE | Errno::EADDRNOTAVAIL | Errno::ENOBUFS | Errno::ENOMEM)
     )
-}
-
-fn io_cause(error: &hyper::Error) -> Option<&io::Error> {
-    let mut cause = StdError::source(error);
-    while let Some(error) = cause {
-        if let Some(found) = error.downcast_ref::<io::Error>() {
-            return Some(found);
-        }
-        cause = error.source();
-    }
-    None
 }
 
 impl fmt::Display for FailureKind {

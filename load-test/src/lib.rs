@@ -24,6 +24,7 @@ mod threshold;
 mod tick;
 mod usage;
 mod verdict;
+mod wire;
 
 pub use arrivals::Arrivals;
 pub use check::Check;

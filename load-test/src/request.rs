@@ -1,15 +1,17 @@
 //! Requests as templates: written down once, checked once, sent many times.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
+use http::Method;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
-use http::{Method, Request, Uri};
-use http_body_util::Full;
 use rand::Rng;
 
-use crate::body::Body;
+use crate::body::{Body, Piece, draw};
 use crate::check::Check;
 use crate::error::{Error, Result};
 use crate::target::Target;
+use crate::wire::RequestHead;
 
 /// One kind of request that users send; a plan with several picks by weight.
 ///
@@ -118,37 +120,52 @@ pub(crate) struct PreparedRequest {
     pub(crate) name: String,
     pub(crate) check: Check,
     method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    bodies: Box<[Body]>,
+    head: RequestHead,
+    variants: Box<[Variant]>,
+}
+
+/// One of the bodies, with as much of the request around it as can be rendered beforehand.
+#[derive(Clone, Debug)]
+enum Variant {
+    Whole(Bytes),
+    Drawn(Arc<[Piece]>),
 }
 
 impl PreparedRequest {
     fn new(template: RequestTemplate, target: &Target) -> Result<Self> {
         let RequestTemplate { name, method, path, headers, bodies, check, .. } = template;
-        let uri = target.request_target(&path)?;
         if let Some(code) = check.expected_status().filter(|code| !(200..=599).contains(code)) {
             return Err(Error::plan(format!(
                 "check of {path} expects status {code}, which is not from 200 to 599"
             )));
         }
-        let headers = parse_headers(&path, &headers, target)?;
+        let (uri, headers) = (target.request_target(&path)?, parse_headers(&path, &headers, target)?);
+        let head = RequestHead::new(&method, &uri, &headers);
         let bodies = if bodies.is_empty() { vec![Body::fixed(Vec::new())] } else { bodies };
-        Ok(Self { name: name.unwrap_or(path), check, method, uri, headers, bodies: bodies.into() })
+        let variants = bodies.into_iter().map(|body| Variant::new(&head, body)).collect();
+        Ok(Self { name: name.unwrap_or(path), check, method, head, variants })
     }
 
     pub(crate) fn method(&self) -> &Method {
         &self.method
     }
 
-    /// A request ready to send; a body without random parts is shared, not copied.
-    pub(crate) fn request(&self, random: &mut impl Rng) -> Request<Full<Bytes>> {
-        let variant = if self.bodies.len() == 1 { 0 } else { random.gen_range(0..self.bodies.len()) };
-        let mut request = Request::new(Full::new(self.bodies[variant].draw(random)));
-        request.method_mut().clone_from(&self.method);
-        request.uri_mut().clone_from(&self.uri);
-        request.headers_mut().clone_from(&self.headers);
-        request
+    /// The bytes of one request; those of a body without random parts are shared, not copied.
+    pub(crate) fn render(&self, random: &mut impl Rng) -> Bytes {
+        let place = if self.variants.len() == 1 { 0 } else { random.gen_range(0..self.variants.len()) };
+        match &self.variants[place] {
+            Variant::Whole(request) => request.clone(),
+            Variant::Drawn(pieces) => self.head.with_body(draw(pieces, random).as_bytes()).into(),
+        }
+    }
+}
+
+impl Variant {
+    fn new(head: &RequestHead, body: Body) -> Self {
+        match body {
+            Body::Fixed(bytes) => Self::Whole(head.with_body(&bytes).into()),
+            Body::Random(pieces) => Self::Drawn(pieces),
+        }
     }
 }
 
@@ -223,6 +240,7 @@ mod tests {
     use rand::{SeedableRng, rngs::SmallRng};
 
     use super::*;
+    use crate::body::Draw;
 
     fn target() -> Target {
         Target::parse("http://127.0.0.1:8000").unwrap()
@@ -246,10 +264,25 @@ mod tests {
     fn a_prepared_request_carries_host_type_and_one_of_its_bodies() {
         let template = RequestTemplate::post("/predict").json("1").json("2");
         let mix = RequestMix::new(vec![template], &target()).unwrap();
-        let request = mix.requests()[0].request(&mut SmallRng::seed_from_u64(1));
-        assert_eq!(request.headers()[HOST], "127.0.0.1:8000");
-        assert_eq!(request.headers().get_all(CONTENT_TYPE).iter().count(), 1);
-        assert_eq!((request.method(), request.uri().path()), (&Method::POST, "/predict"));
+        let request = mix.requests()[0].render(&mut SmallRng::seed_from_u64(1));
+        let text = std::str::from_utf8(&request).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("POST /predict HTTP/1.1\r\nhost: 127.0.0.1:8000\r\n"), "{text}");
+        assert_eq!(head.matches("content-type: application/json").count(), 1, "{text}");
+        assert!(head.ends_with("\r\ncontent-length: 1") && ["1", "2"].contains(&body), "{text}");
+    }
+
+    #[test]
+    fn only_what_varies_is_rendered_for_each_request() {
+        let random_body = Body::from(vec![Piece::Drawn(Draw::Integer(0, i64::MAX))]);
+        let templates =
+            [RequestTemplate::post("/").json("{}"), RequestTemplate::post("/").random_body(random_body)];
+        let mix = RequestMix::new(templates.into(), &target()).unwrap();
+        let mut random = SmallRng::seed_from_u64(1);
+        let mut two = |place: usize| [0, 1].map(|_| mix.requests()[place].render(&mut random));
+        let ([fixed, again], [drawn, other]) = (two(0), two(1));
+        assert_eq!(fixed.as_ptr(), again.as_ptr());
+        assert_ne!(drawn, other);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use martello_load_test::{
     Check, ErrorKind, FailureKind, Limits, Plan, PlanBuilder, Report, RequestTemplate, ThinkTime, Verdict,
 };
 use server::{Reply, Server, response};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 mod server;
 
@@ -61,7 +62,10 @@ async fn answers_that_are_complete_but_wrong() {
 
 #[tokio::test]
 async fn connections_that_end_too_early() {
-    check(Reply::Reset, FailureKind::Reset).await;
+    check(Reply::Reset { bytes: Vec::new() }, FailureKind::Reset).await;
+    for cut in ["HTTP/1.1 200 OK\r\ncontent-le", "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"predi"] {
+        check(Reply::Reset { bytes: cut.into() }, FailureKind::Reset).await;
+    }
     check(Reply::Last { bytes: Vec::new() }, FailureKind::Closed).await;
     check(Reply::Last { bytes: b"HTTP/1.1 200 OK\r\ncontent-le".to_vec() }, FailureKind::Closed).await;
     let cut = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"prediction\":".to_vec();
@@ -78,8 +82,12 @@ async fn bytes_that_are_no_answer() {
     check(Reply::Last { bytes: vec![0; 100] }, FailureKind::InvalidResponse).await;
     let two_lengths = response("200 OK", "content-length: 7\r\n", "prediction");
     check(Reply::Last { bytes: two_lengths }, FailureKind::InvalidResponse).await;
-    let bad_chunk = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n".to_vec();
-    check(Reply::Last { bytes: bad_chunk }, FailureKind::InvalidResponse).await;
+    let no_length = b"HTTP/1.1 200 OK\r\ncontent-length: ten\r\n\r\nprediction".to_vec();
+    check(Reply::Last { bytes: no_length }, FailureKind::InvalidResponse).await;
+    for bad_chunk in ["xyz\r\n", "10000000000000000\r\n", "1\r\npredi"] {
+        let bytes = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{bad_chunk}").into_bytes();
+        check(Reply::Last { bytes }, FailureKind::InvalidResponse).await;
+    }
     let long_head = format!("x-padding: {}\r\n", "x".repeat(100_000));
     check(Reply::Last { bytes: response("200 OK", &long_head, "prediction") }, FailureKind::HeadTooLarge)
         .await;
@@ -96,6 +104,52 @@ async fn answers_without_end() {
     let announced = Reply::Endless { bytes: announced, chunk: vec![b'x'; 4096], pause: Duration::ZERO };
     check(announced, FailureKind::BodyTooLarge).await;
     check(Reply::Nothing, FailureKind::ResponseTimeout).await;
+    let promised = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nprediction".to_vec();
+    check(Reply::Answer { after: Duration::ZERO, bytes: promised }, FailureKind::ResponseTimeout).await;
+}
+
+#[tokio::test]
+async fn heads_without_end() {
+    let endless = |start: &str, more: &str| Reply::Endless {
+        bytes: start.into(),
+        chunk: more.into(),
+        pause: Duration::ZERO,
+    };
+    check(
+        endless("HTTP/1.1 200 OK\r\n", "x-padding: xxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n"),
+        FailureKind::HeadTooLarge,
+    )
+    .await;
+    check(endless("HTTP/1.1 200 OK\r\nx-padding: ", "xxxxxxxxxxxxxxxx"), FailureKind::HeadTooLarge).await;
+    check(endless("", "HTTP/1.1 100 Continue\r\n\r\n"), FailureKind::InvalidResponse).await;
+}
+
+/// A server that answers as soon as it has seen the head of a request, and never reads on.
+async fn impatient_server(answer: Vec<u8>) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            stream.read_exact(&mut [0; 16]).await.unwrap();
+            stream.write_all(&answer).await.unwrap();
+            held.push(stream);
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_before_the_request_has_gone_out_is_read() {
+    let url = impatient_server(response("413 Content Too Large", "", "")).await;
+    let upload = RequestTemplate::post("/upload").body(vec![b'x'; 16 << 20]);
+    let limits = Limits { response_timeout: LONG, ..Limits::default() };
+    let plan =
+        Plan::builder(url).users(3).run_time(Duration::from_millis(300)).request(upload).limits(limits);
+    let report = plan.think_time(ThinkTime::constant(0.05)).build().unwrap().run(|_| ()).await.unwrap();
+    let kinds = report.statistics().failures_by_kind();
+    assert_eq!(kinds.keys().collect::<Vec<_>>(), [&FailureKind::Status(413)], "{report}");
+    assert_eq!(report.statistics().connections(), report.requests(), "the rest is not sent: {report}");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use martello_load_test::{Arrivals, Plan, Report, RequestTemplate, ThinkTime};
+use martello_load_test::{Arrivals, Method, Plan, Report, RequestTemplate, ThinkTime};
 use server::{Reply, Server, response};
 
 mod server;
@@ -24,9 +24,45 @@ async fn a_connection_that_stays_open_is_used_again() {
 }
 
 #[tokio::test]
+async fn answers_in_every_framing_leave_the_connection_open() {
+    let chunked =
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1;x\r\n{\r\n1\r\n}\r\n0\r\nx: y\r\n\r\n";
+    let early =
+        [b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n", &response("200 OK", "", "{}")[..]].concat();
+    let old = b"HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 2\r\n\r\n{}";
+    let empty = b"HTTP/1.1 204 No Content\r\n\r\n";
+    for bytes in [chunked.to_vec(), early, old.to_vec(), empty.to_vec()] {
+        let (report, _) = run(Reply::Answer { after: Duration::ZERO, bytes }).await;
+        assert_eq!(report.statistics().connections(), 10, "{report}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_to_head_has_no_body() {
+    let bytes = b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n".to_vec();
+    let server = Server::start(move |_| Reply::Answer { after: Duration::ZERO, bytes: bytes.clone() }).await;
+    let plan = Plan::builder(&server.url).users(10).run_time(Duration::from_millis(300));
+    let plan = plan.request(RequestTemplate::new(Method::HEAD, "/")).think_time(ThinkTime::constant(0.02));
+    let report = plan.build().unwrap().run(|_| ()).await.unwrap();
+    assert_eq!((report.failures(), report.statistics().connections()), (0, 10), "{report}");
+}
+
+#[tokio::test]
+async fn a_connection_on_which_more_came_than_one_answer_is_not_used_again() {
+    let answer = response("200 OK", "", "{}");
+    for bytes in [[&answer[..], &answer[..]].concat(), [&answer[..], b"\r\n"].concat()] {
+        let (report, _) = run(Reply::Answer { after: Duration::ZERO, bytes }).await;
+        assert_eq!(report.statistics().connections(), report.requests(), "{report}");
+    }
+}
+
+#[tokio::test]
 async fn a_connection_that_is_closed_with_or_without_notice_is_reopened() {
-    for header in ["connection: close\r\n", ""] {
-        let (report, _) = run(Reply::Last { bytes: response("200 OK", header, "{}") }).await;
+    let until_close = b"HTTP/1.1 200 OK\r\n\r\n{}".to_vec();
+    for bytes in
+        [response("200 OK", "connection: close\r\n", "{}"), response("200 OK", "", "{}"), until_close]
+    {
+        let (report, _) = run(Reply::Last { bytes }).await;
         assert_eq!(report.statistics().connections(), report.requests(), "{report}");
         assert_eq!(report.statistics().reconnects(), report.requests() - 10, "{report}");
     }

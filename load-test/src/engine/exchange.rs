@@ -1,28 +1,29 @@
 //! One request and its answer on an open connection.
 
-use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request};
-use http_body_util::Full;
-use hyper::body::Incoming;
+use std::cell::RefCell;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
-use crate::check::Check;
-use crate::engine::connection::Connection;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
 use crate::failure::FailureKind;
-use crate::record::Sample;
+use crate::wire::Answer;
 
-/// What an answer is held against.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Rules<'a> {
-    pub(super) check: &'a Check,
-    pub(super) max_body: u64,
-    pub(super) endpoint_header: &'a HeaderName,
+/// What is read at once: 32 KiB, more than most answers. There is one such buffer for each thread and none for a user,
+/// because what was read is taken in before anybody else can run.
+const READ_BYTES: usize = 32 * 1024;
+
+thread_local! {
+    static READ_BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
 }
 
 /// Why an exchange failed, and whether the request certainly never left this process.
 #[derive(Debug)]
 pub(super) enum Fault {
     /// The connection was already over when the request came; another one may be tried.
-    NotSent,
+    NotSent(FailureKind),
     Failed(FailureKind),
 }
 
@@ -32,43 +33,76 @@ impl From<FailureKind> for Fault {
     }
 }
 
-/// Sends `request` and reads the answer to its end; what was seen until then is in `sample`.
-pub(super) async fn exchange(
-    connection: &mut Connection,
-    request: Request<Full<Bytes>>,
-    rules: Rules<'_>,
-    sample: &mut Sample,
-) -> Result<(), Fault> {
-    let response = connection.send(request).await.map_err(|error| {
-        // hyper cancels a request exactly when it could not begin to write it.
-        if error.is_canceled() { Fault::NotSent } else { FailureKind::of_exchange(&error).into() }
-    })?;
-    let endpoint = response.headers().get(rules.endpoint_header);
-    sample.endpoint = endpoint.and_then(|name| HeaderValue::from_bytes(name.as_bytes()).ok());
-    // The fields of the head hold on to the buffer that they were read into: without them it serves the body too.
-    let (status, body) = (response.status(), response.into_body());
-    let kept = read_body(connection, body, rules, sample).await?;
-    Ok(rules.check.judge(status, &kept)?)
+/// Whether the request went out to its end; a server may answer before, for example that it is too large.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sent {
+    Completely,
+    InPart,
 }
 
-/// Reads the body to its end, which keeps the connection usable; keeps it only if the check looks at it.
-async fn read_body(
-    connection: &mut Connection,
-    mut body: Incoming,
-    rules: Rules<'_>,
-    sample: &mut Sample,
-) -> Result<Vec<u8>, FailureKind> {
-    let mut kept = Vec::new();
-    while let Some(frame) = connection.frame(&mut body).await {
-        let frame = frame.map_err(|error| FailureKind::of_exchange(&error))?;
-        let Some(data) = frame.data_ref() else { continue };
-        sample.bytes += data.len() as u64;
-        if sample.bytes > rules.max_body {
-            return Err(FailureKind::BodyTooLarge);
-        }
-        if rules.check.reads_the_body() {
-            kept.extend_from_slice(data);
-        }
+impl Sent {
+    pub(super) fn is_complete(self) -> bool {
+        self == Self::Completely
     }
-    Ok(kept)
+}
+
+/// Writes and reads at the same time, so that neither side waits for the other to read first.
+#[derive(Debug)]
+pub(super) struct Exchange<'e, 'a> {
+    stream: &'e mut TcpStream,
+    request: &'e [u8],
+    sent: usize,
+    /// Why no more can be sent; what the server said before that is read all the same.
+    broken: Option<FailureKind>,
+    answer: &'e mut Answer<'a>,
+}
+
+impl<'e, 'a> Exchange<'e, 'a> {
+    pub(super) fn new(stream: &'e mut TcpStream, request: &'e [u8], answer: &'e mut Answer<'a>) -> Self {
+        Self { stream, request, sent: 0, broken: None, answer }
+    }
+
+    /// Ready when the answer is whole.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Sent, Fault>> {
+        self.send(cx)?;
+        while !self.answer.is_whole() {
+            let received = ready!(self.receive(cx));
+            received.map_err(|kind| self.broken.unwrap_or(kind))?;
+        }
+        let complete = self.sent == self.request.len();
+        Poll::Ready(Ok(if complete { Sent::Completely } else { Sent::InPart }))
+    }
+
+    /// Sends as much as the connection takes now; otherwise the task wakes when it takes more.
+    fn send(&mut self, cx: &mut Context<'_>) -> Result<(), Fault> {
+        while self.sent < self.request.len() && self.broken.is_none() {
+            match Pin::new(&mut *self.stream).poll_write(cx, &self.request[self.sent..]) {
+                Poll::Pending => break,
+                Poll::Ready(Ok(count)) => self.sent += count,
+                Poll::Ready(Err(error)) => self.give_up_sending(&error)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn give_up_sending(&mut self, error: &io::Error) -> Result<(), Fault> {
+        let kind = FailureKind::of_io(error);
+        if self.sent == 0 {
+            return Err(Fault::NotSent(kind));
+        }
+        self.broken = Some(kind);
+        Ok(())
+    }
+
+    fn receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), FailureKind>> {
+        READ_BUFFER.with_borrow_mut(|buffer| {
+            let mut buffer = ReadBuf::new(buffer);
+            let read = ready!(Pin::new(&mut *self.stream).poll_read(cx, &mut buffer));
+            read.map_err(|error| FailureKind::of_io(&error))?;
+            Poll::Ready(match buffer.filled() {
+                [] => self.answer.close(),
+                bytes => self.answer.feed(bytes),
+            })
+        })
+    }
 }

@@ -12,12 +12,13 @@ use tokio::time::{Instant, Sleep};
 
 use crate::engine::Shared;
 use crate::engine::connection::Connection;
-use crate::engine::exchange::{Fault, Rules, exchange};
+use crate::engine::exchange::Fault;
 use crate::engine::orders::{Orders, abandoned, dismissed, is_dismissed};
 use crate::failure::FailureKind;
 use crate::plan::Checked;
 use crate::record::Sample;
 use crate::think_time::ThinkTime;
+use crate::wire::{Answer, Expected};
 
 #[derive(Debug)]
 pub(super) struct Session {
@@ -84,10 +85,9 @@ impl Session {
         let mut sample = Sample::of(self.shared.plan.aims[self.aim].mix.pick(&mut self.random));
         if let Err(kind) = self.attempt(&mut sample, start, timer).await {
             sample.failure = Some(kind);
-            if !kind.leaves_the_connection_usable() {
-                self.connection = None;
-            }
         }
+        // Closed at once and not before the next request: a server may wait for it.
+        self.connection.take_if(|connection| !connection.is_at_rest());
         sample.end(start);
         sample
     }
@@ -104,24 +104,16 @@ impl Session {
             return Err(FailureKind::ResponseTimeout);
         }
         loop {
-            let reused = self.has_open_connection().await;
+            let reused = self.connection.as_ref().is_some_and(Connection::is_open);
             if !reused {
                 self.connect(sample, deadline, timer.as_mut()).await?;
             }
             match self.exchange(&plan, sample, deadline, timer.as_mut()).await {
                 Ok(()) => return Ok(()),
-                Err(Fault::Failed(kind)) => return Err(kind),
                 // Only a connection that was kept alive can have died unnoticed; a fresh one gets no second try.
-                Err(Fault::NotSent) if reused => self.connection = None,
-                Err(Fault::NotSent) => return Err(FailureKind::Closed),
+                Err(Fault::NotSent(_)) if reused => self.connection = None,
+                Err(Fault::NotSent(kind) | Fault::Failed(kind)) => return Err(kind),
             }
-        }
-    }
-
-    async fn has_open_connection(&mut self) -> bool {
-        match &mut self.connection {
-            Some(connection) => connection.is_open().await,
-            None => false,
         }
     }
 
@@ -136,9 +128,7 @@ impl Session {
         let deadline = deadline.min(Instant::now() + shared.plan.limits.connect_timeout);
         let first = usize::try_from(self.number).unwrap_or(0);
         let opening = pin!(async {
-            let opened =
-                Connection::open(&shared.addresses[self.aim], first, shared.plan.limits.max_response_head)
-                    .await;
+            let opened = Connection::open(&shared.addresses[self.aim], first).await;
             opened.map_err(|error| FailureKind::of_connect(&error))
         });
         let opened = within(timer, deadline, &mut self.orders, opening, FailureKind::ConnectTimeout).await?;
@@ -155,13 +145,25 @@ impl Session {
         deadline: Instant,
         timer: Pin<&mut Sleep>,
     ) -> Result<(), Fault> {
-        let Some(connection) = &mut self.connection else { return Err(Fault::NotSent) };
+        let Some(connection) = &mut self.connection else { return Err(Fault::NotSent(FailureKind::Closed)) };
         let prepared = &plan.aims[self.aim].mix.requests()[sample.template];
-        let max_body = plan.limits.max_response_body;
-        let rules = Rules { check: &prepared.check, max_body, endpoint_header: &plan.endpoint_header };
-        let request = prepared.request(&mut self.random);
-        let answer = pin!(exchange(connection, request, rules, sample));
-        within(timer, deadline, &mut self.orders, answer, FailureKind::ResponseTimeout).await
+        let request = prepared.render(&mut self.random);
+        let mut answer = Answer::new(Expected {
+            method: prepared.method(),
+            endpoint_header: &plan.endpoint_header,
+            max_head: plan.limits.max_response_head,
+            max_body: plan.limits.max_response_body,
+            keeps_content: prepared.check.reads_the_body(),
+        });
+        let ended = {
+            let exchange = pin!(connection.exchange(&request, &mut answer));
+            within(timer, deadline, &mut self.orders, exchange, FailureKind::ResponseTimeout).await
+        };
+        sample.bytes = answer.content_bytes();
+        sample.endpoint = answer.endpoint().cloned();
+        ended?;
+        let status = answer.status().ok_or(FailureKind::InvalidResponse)?;
+        Ok(prepared.check.judge(status, answer.content())?)
     }
 }
 

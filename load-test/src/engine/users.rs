@@ -47,3 +47,18 @@ pub(super) fn open_loop(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes_of<F>(_user: impl FnOnce(Session, ThinkTime, Instant) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_user_is_small_enough_to_have_ten_thousand_of_them() {
+        let size = bytes_of(closed_loop);
+        assert!(size <= 1536, "{size} bytes");
+    }
+}

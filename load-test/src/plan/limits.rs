@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 
-/// The smallest buffer for a response head, in bytes: below, servers' own fields alone may not fit.
+/// The smallest limit of a response head, in bytes: below, servers' own fields alone may not fit.
 const SMALLEST_HEAD: usize = 1024;
 
-/// The buffer that every user has unless the plan says otherwise, in bytes.
+/// The largest response head unless the plan says otherwise, in bytes.
 const DEFAULT_HEAD: usize = 8 * 1024;
 
 /// What a run allows before it calls something a failure.
@@ -28,9 +28,8 @@ pub struct Limits {
     /// The largest response body that is read, in bytes. Default 10 MiB: a body without end must not
     /// hold a user until the timeout and the network until then.
     pub max_response_body: u64,
-    /// The largest response head that is read, in bytes, and the most of a body that is read at once; at least
-    /// 1 KiB. Default 8 KiB: what servers themselves accept of a head, and every user has such a buffer. What is larger
-    /// is counted as [`FailureKind::HeadTooLarge`](crate::FailureKind::HeadTooLarge).
+    /// The largest response head that is read, in bytes; at least 1 KiB. Default 8 KiB: what servers themselves accept
+    /// of a head. What is larger is counted as [`FailureKind::HeadTooLarge`](crate::FailureKind::HeadTooLarge).
     pub max_response_head: usize,
     /// How long requests in flight may go on once the test is over. Default 5 s: far longer than any
     /// answer worth waiting for, short enough for somebody who pressed Ctrl-C.

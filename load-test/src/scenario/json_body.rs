@@ -174,11 +174,11 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::body::Body;
 
     fn draw(text: &str, seed: u64) -> Value {
-        let body = Body::from(serde_json::from_str::<JsonBody>(text).unwrap().0);
-        serde_json::from_slice(&body.draw(&mut SmallRng::seed_from_u64(seed))).unwrap()
+        let pieces = serde_json::from_str::<JsonBody>(text).unwrap().0;
+        let text = crate::body::draw(&pieces, &mut SmallRng::seed_from_u64(seed));
+        serde_json::from_str(&text).unwrap()
     }
 
     #[test]

@@ -21,8 +21,8 @@ pub(crate) enum Reply {
     Last { bytes: Vec<u8> },
     /// These bytes, then the same chunk again and again, this far apart.
     Endless { bytes: Vec<u8>, chunk: Vec<u8>, pause: Duration },
-    /// The connection is reset.
-    Reset,
+    /// These bytes, then the connection is reset.
+    Reset { bytes: Vec<u8> },
     /// Silence.
     Nothing,
 }
@@ -142,7 +142,10 @@ async fn converse(stream: &mut TcpStream, script: &Arc<Script>, seen: &Seen) -> 
                     tokio::time::sleep(pause).await;
                 }
             }
-            Reply::Reset => return stream.set_zero_linger(),
+            Reply::Reset { bytes } => {
+                stream.write_all(&bytes).await?;
+                return stream.set_zero_linger();
+            }
             // Until the client leaves.
             Reply::Nothing => drop(stream.read(&mut [0; 1]).await?),
         }
