@@ -5,11 +5,7 @@
 mod bad_requests;
 mod wire;
 
-use std::time::Duration;
-
 use bad_requests::{CHUNKS, HEADS};
-use martello_balancer::{EndpointConfig, ServerConfig};
-use proptest::prelude::*;
 use wire::{Client, Front, Replica, Reply, status};
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
@@ -162,74 +158,5 @@ async fn unusual_but_valid_requests_pass() {
         let mut client = Client::connect(front.address).await;
         assert_eq!(status(&client.ask(request).await), 200, "{}", request.escape_debug());
         assert_eq!(replica.requests().pop().unwrap().lines().next(), Some(expected));
-    }
-}
-
-/// A request built from pieces that are each right or wrong.
-fn mutated() -> impl Strategy<Value = String> {
-    let line = prop::sample::select(vec![
-        "GET / HTTP/1.1",
-        "POST /a HTTP/1.1",
-        "POST / HTTP/1.0",
-        "GET  / HTTP/1.1",
-    ]);
-    let end = prop_oneof![
-        12 => Just("\r\n"),
-        1 => prop::sample::select(vec!["\n", "\r", "\r\n ", "\0\r\n"]),
-    ];
-    let field = prop::sample::select(vec![
-        "Host: a",
-        "Content-Length: 3",
-        "Content-Length: 0",
-        "Content-Length : 3",
-        "Content-Length: 3,3",
-        "Transfer-Encoding: chunked",
-        "Transfer-Encoding: xchunked",
-        "Transfer-Encoding\t: chunked",
-        "Connection: content-length, host",
-        "X: y",
-        "",
-    ]);
-    let body = prop::sample::select(vec![
-        "",
-        "abc",
-        "3\r\nabc\r\n0\r\n\r\n",
-        "0\r\n\r\n",
-        "GET /smuggled HTTP/1.1\r\n",
-    ]);
-    (line, prop::collection::vec((field, end), 0..6), body).prop_map(|(line, fields, body)| {
-        let fields: String = fields.into_iter().map(|(field, end)| format!("{field}{end}")).collect();
-        format!("{line}\r\nHost: a\r\n{fields}\r\n{body}")
-    })
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
-
-    /// Whatever comes: each request that reaches the replica was answered, in number and in order, and each of them
-    /// is one that a strict reader finds whole.
-    #[test]
-    fn no_request_is_split_or_joined(request in mutated()) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let replica = Replica::start(Reply::Answer(OK)).await;
-            // Some of them promise more than comes: the server need not wait for it for long.
-            let soon = Duration::from_millis(50);
-            let server = ServerConfig { head_timeout: soon, body_pause: soon, ..ServerConfig::default() };
-            let front = Front::with(replica.address, server, EndpointConfig::default()).await;
-            let mut client = Client::connect(front.address).await;
-            client.send([&request, "\r\n\r\nGET /end HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"].concat()).await;
-            let (answers, _) = client.rest().await;
-            let passed = answers.matches("HTTP/1.1 200 OK").count();
-            let requests = replica.requests();
-            assert_eq!(requests.len(), passed, "{} {requests:?}", request.escape_debug());
-            for forwarded in requests {
-                let head = forwarded.split("\r\n\r\n").next().unwrap().to_ascii_lowercase();
-                let framings = head.matches("\r\ncontent-length:").count() + head.matches("\r\ntransfer-encoding:").count();
-                assert!(framings <= 1, "{head}");
-                assert_eq!(head.matches("\r\nhost:").count(), 1, "{head}");
-                assert!(!head.contains("\r\nconnection:"), "{head}");
-            }
-        });
     }
 }

@@ -83,9 +83,12 @@ impl Written<'_> {
 
     /// Nothing of the other hop may be here, and the content must be what was understood.
     pub fn check(&self, message: &Message, underscores: bool, bodiless: bool) {
+        let upgrades = self.values("connection").iter().any(|options| options.eq_ignore_ascii_case(b"upgrade"));
         for name in ONE_HOP {
             match (name, &self.values(name)[..]) {
                 (_, []) | ("te", [b"trailers"]) | ("connection", [b"te" | b"close"]) => {}
+                // Of this hop, too: said anew.
+                ("connection" | "upgrade", [_]) if upgrades => {}
                 (_, values) => panic!("{name} goes on: {values:?}"),
             }
         }
@@ -144,7 +147,8 @@ pub fn same_however_split(whole: &Understood, split: &Understood, pieces_are_kep
     assert_eq!((whole.left, whole.messages.len()), (split.left, split.messages.len()));
     for (one, other) in whole.messages.iter().zip(&split.messages) {
         let mut other = other.clone();
-        if pieces_are_kept {
+        // Trailers stand behind pieces only.
+        if pieces_are_kept || !one.trailers.is_empty() {
             other.passed_on.clone_from(&one.passed_on);
         }
         assert_eq!(*one, other);
