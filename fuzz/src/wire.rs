@@ -83,7 +83,8 @@ impl Written<'_> {
 
     /// Nothing of the other hop may be here, and the content must be what was understood.
     pub fn check(&self, message: &Message, underscores: bool, bodiless: bool) {
-        let upgrades = self.values("connection").iter().any(|options| options.eq_ignore_ascii_case(b"upgrade"));
+        let upgrades =
+            self.values("connection").iter().any(|options| options.eq_ignore_ascii_case(b"upgrade"));
         for name in ONE_HOP {
             match (name, &self.values(name)[..]) {
                 (_, []) | ("te", [b"trailers"]) | ("connection", [b"te" | b"close"]) => {}
