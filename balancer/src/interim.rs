@@ -25,51 +25,73 @@ thread_local! {
     static TOLD: RefCell<Vec<Response<()>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Listens for as long as it lives, and leaves nothing to whoever listens next.
-struct Listener {
+/// A step of a client's request, from now until it is dropped.
+///
+/// A guard and no function that is given the step: an answer that passes through one more hand is copied.
+pub(crate) struct ForClient {
     before: Listening,
 }
 
-impl Listener {
-    fn begin(as_whom: Listening) -> Self {
-        Self { before: LISTENING.replace(as_whom) }
+impl ForClient {
+    #[inline]
+    pub(crate) fn begin() -> Self {
+        Self { before: LISTENING.replace(Listening::Client) }
+    }
+
+    /// Ends the step; returns what to tell the client before the answer.
+    #[inline]
+    pub(crate) fn heard(self) -> Option<Vec<Response<()>>> {
+        (COUNT.get() > 0).then(take)
     }
 }
 
-impl Drop for Listener {
+impl Drop for ForClient {
+    #[inline]
     fn drop(&mut self) {
         LISTENING.set(self.before);
-        if self.before == Listening::Nobody && COUNT.get() > 0 {
+        // Left by a step that panicked: nobody else's to hear.
+        if COUNT.get() > 0 && self.before == Listening::Nobody {
             drop(take());
         }
     }
 }
 
+#[cold]
 fn take() -> Vec<Response<()>> {
     COUNT.set(0);
     TOLD.take()
 }
 
-/// Takes a step of a client's request; returns what to tell the client before the answer.
-pub(crate) fn for_client<T>(step: impl FnOnce() -> T) -> (T, Vec<Response<()>>) {
-    let _listener = Listener::begin(Listening::Client);
-    let done = step();
-    (done, if COUNT.get() > 0 { take() } else { Vec::new() })
+/// A step of a proxied request, from now until it is dropped.
+pub(crate) struct ThroughProxy {
+    before: Listening,
+    told: usize,
 }
 
-/// Takes a step of a proxied request; what it brings goes on to the client as `pass` leaves it.
-pub(crate) fn through_proxy<T>(step: impl FnOnce() -> T, pass: impl FnMut(&mut Response<()>)) -> T {
-    if LISTENING.get() != Listening::Client {
-        return step();
+impl ThroughProxy {
+    #[inline]
+    pub(crate) fn begin() -> Self {
+        let (before, told) = (LISTENING.get(), COUNT.get());
+        if before == Listening::Client {
+            LISTENING.set(Listening::Proxy);
+        }
+        Self { before, told }
     }
-    let listener = Listener::begin(Listening::Proxy);
-    let before = COUNT.get();
-    let done = step();
-    drop(listener);
-    if COUNT.get() > before {
-        TOLD.with_borrow_mut(|told| told[before..].iter_mut().for_each(pass));
+
+    /// Ends the step; what it brought goes on to the client as `pass` leaves it.
+    #[inline]
+    pub(crate) fn pass(self, pass: impl FnMut(&mut Response<()>)) {
+        if COUNT.get() > self.told {
+            TOLD.with_borrow_mut(|told| told[self.told..].iter_mut().for_each(pass));
+        }
     }
-    done
+}
+
+impl Drop for ThroughProxy {
+    #[inline]
+    fn drop(&mut self) {
+        LISTENING.set(self.before);
+    }
 }
 
 /// Tells whoever proxies this request of an interim answer to it.
@@ -93,35 +115,43 @@ mod tests {
         tell(|| Response::new(()));
     }
 
-    fn heard(step: impl FnOnce()) -> usize {
-        for_client(step).1.len()
+    /// A step of a client's request; returns how often each interim answer was passed by a proxy.
+    fn heard(step: impl FnOnce()) -> Vec<usize> {
+        let client = ForClient::begin();
+        step();
+        let told = client.heard().unwrap_or_default();
+        told.iter().map(|answer| answer.headers().get_all("via").iter().count()).collect()
+    }
+
+    fn proxied(step: impl FnOnce()) {
+        let proxy = ThroughProxy::begin();
+        step();
+        proxy.pass(|answer| {
+            answer.headers_mut().append("via", HeaderValue::from_static("1.1 a"));
+        });
     }
 
     #[test]
     fn what_a_proxied_request_brings_is_passed_to_its_client() {
-        let mark = |answer: &mut Response<()>| {
-            answer.headers_mut().append("via", HeaderValue::from_static("1.1 a"));
+        let twice = || {
+            proxied(tell_some);
+            proxied(tell_some);
         };
-        let ((), told) = for_client(|| {
-            through_proxy(tell_some, mark);
-            through_proxy(tell_some, mark);
-        });
-        let marks = told.iter().map(|answer| answer.headers().get_all("via").iter().count());
-        assert_eq!(marks.collect::<Vec<_>>(), [1, 1]);
-        assert_eq!(heard(|| ()), 0, "once");
+        assert_eq!(heard(twice), [1, 1]);
+        assert_eq!(heard(|| ()), [0; 0], "once");
+        assert_eq!(heard(|| proxied(|| proxied(tell_some))), [2], "through both proxies");
     }
 
     #[test]
     fn what_nobody_waits_for_is_left_to_nobody() {
         tell_some();
-        through_proxy(tell_some, |_| {});
-        assert_eq!(heard(tell_some), 0, "a service asked on its own account");
+        proxied(tell_some);
+        assert_eq!(heard(tell_some), [0; 0], "a service asked on its own account");
         let fails = || {
             tell_some();
             panic!("a service fails");
         };
-        let failed = catch_unwind(AssertUnwindSafe(|| heard(|| through_proxy(fails, |_| {}))));
-        assert!(failed.is_err());
-        assert_eq!(heard(|| ()), 0, "not the next client's");
+        assert!(catch_unwind(AssertUnwindSafe(|| heard(|| proxied(fails)))).is_err());
+        assert_eq!(heard(|| ()), [0; 0], "not the next client's");
     }
 }

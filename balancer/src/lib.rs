@@ -32,7 +32,7 @@ pub use balancer::{
 };
 pub use endpoint::{EndpointConfig, Exchange, HttpEndpoint};
 pub use error::{Error, ErrorKind, Fault, Stage};
-pub use h1::{Body, Limits, Underscores};
+pub use h1::{Body, Limits, Underscores, Upgrades};
 pub use health::{EndpointState, OutlierDetection, Probe, ProbeTarget};
 pub use proxy::{ForwardedFor, Proxy, ProxyFuture, ProxyRules};
 pub use retry::{

@@ -112,6 +112,12 @@ fn note(mut entry: Box<Entry>, answer: Result<Response<Body>, Error>) -> Result<
     if known.is_some() {
         return Ok(response);
     }
+    if let Some(tunnel) = response.body_mut().as_tunnel_mut() {
+        // Written when it ends.
+        entry.answered = entry.answered.take().map(|answered| Answered { whole: true, ..answered });
+        tunnel.keep(entry);
+        return Ok(response);
+    }
     Ok(response.map(|mut body| {
         let fields = body.take_fields();
         Body::stream(Counted { body, entry }).with_fields(fields)

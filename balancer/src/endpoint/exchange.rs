@@ -12,7 +12,7 @@ use super::connection::Connection;
 use super::pool::Pool;
 use super::under_way::UnderWay;
 use crate::error::{Error, ErrorKind, Stage};
-use crate::h1::{Body, Outgoing, RequestMethod, encode_request};
+use crate::h1::{Body, Outgoing, RequestMethod, Upgrade, encode_request};
 
 type Connecting = Pin<Box<dyn Future<Output = Result<Box<Connection>, Error>> + Send>>;
 
@@ -35,7 +35,10 @@ enum State {
 
 impl Exchange {
     pub(super) fn new(pool: Arc<Pool>, request: Request<Body>) -> Self {
-        let method = RequestMethod::of(request.method());
+        let method = match request.extensions().get::<Upgrade>() {
+            Some(_) => RequestMethod::Upgrade,
+            None => RequestMethod::of(request.method()),
+        };
         let state = match pool.take() {
             Some(mut connection) => {
                 write(&mut connection.outgoing, request, &pool.name);
@@ -59,6 +62,9 @@ fn write(outgoing: &mut Outgoing, request: Request<Body>, host: &str) {
     let (head, body) = request.into_parts();
     let framing = encode_request(outgoing.head(), &head, &body, host);
     outgoing.start(framing, body);
+    if let Some(upgrade) = head.extensions.get::<Upgrade>() {
+        outgoing.offered = Some(upgrade.clone());
+    }
 }
 
 impl Future for Exchange {

@@ -5,6 +5,7 @@ use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use http::header::{HeaderValue, UPGRADE};
 use http::{Response, StatusCode};
 
 use super::answer::{Answer, Upload};
@@ -14,8 +15,8 @@ use super::failure;
 use super::pool::Pool;
 use crate::error::{Error, ErrorKind, Stage};
 use crate::h1::{
-    Body, Decoder, Expect, Failure, Framing, HeadScan, Outgoing, Ready, RequestMethod, Violation, response,
-    response::ResponseHead,
+    Body, Decoder, Expect, Failure, Framing, HeadScan, Outgoing, Ready, RequestMethod, Tunnel, Verbatim,
+    Violation, response, response::ResponseHead,
 };
 use crate::interim;
 
@@ -74,6 +75,9 @@ impl UnderWay {
         let mut connection =
             self.connection.take().expect("an exchange is polled until its answer, no longer");
         let failed = match self.poll_head(cx, &mut connection, pool) {
+            Poll::Ready(Ok(head)) if head.response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                return Poll::Ready(self.switch(head, *connection));
+            }
             Poll::Ready(Ok(head)) => return Poll::Ready(self.respond(head, connection, pool)),
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Pending => Poll::Pending,
@@ -130,7 +134,8 @@ impl UnderWay {
     fn step(&mut self, connection: &mut Connection, pool: &Pool) -> Result<Option<ResponseHead>, Violation> {
         while self.head.is_none() {
             let Some(head) = self.next_head(connection, pool)? else { return Ok(None) };
-            if head.response.status().is_informational() {
+            let status = head.response.status();
+            if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
                 self.interim += 1;
                 if self.interim > INTERIM_ANSWERS {
                     return Err(TOO_MANY_INTERIM);
@@ -199,6 +204,22 @@ impl UnderWay {
         Ok(response.map(|()| Body::stream(answer).with_fields(verbatim)))
     }
 
+    /// Goes on in the protocol that the replica names, if it was asked for that one and has the whole request.
+    #[cold]
+    fn switch(&self, head: ResponseHead, connection: Connection) -> Result<Response<Body>, Error> {
+        let mut response = in_map(head.response, head.verbatim);
+        let offered = connection.outgoing.offered.as_ref();
+        let is_offered = |name: &&HeaderValue| offered.is_some_and(|offered| offered.offers(name.as_bytes()));
+        let mut named = response.headers().get_all(UPGRADE).iter();
+        let (Some(protocol), None, Upload::Written) =
+            (named.next().filter(is_offered).cloned(), named.next(), &self.upload)
+        else {
+            return Err(response::UPGRADE.in_response());
+        };
+        response.headers_mut().remove(UPGRADE);
+        Ok(response.map(|()| Body::tunnel(Tunnel::new(protocol, connection.reader))))
+    }
+
     fn stage(&self, connection: &Connection) -> Stage {
         match (self.received, connection.outgoing.sent()) {
             (1.., _) => Stage::ResponseStarted,
@@ -217,16 +238,19 @@ impl UnderWay {
 }
 
 /// Passes an interim answer on, unless it is about the body: the server has asked its client for that itself.
-fn pass_on(ResponseHead { mut response, verbatim, .. }: ResponseHead) {
-    if response.status() == StatusCode::CONTINUE {
-        return;
+#[cold]
+fn pass_on(ResponseHead { response, verbatim, .. }: ResponseHead) {
+    if response.status() != StatusCode::CONTINUE {
+        interim::tell(|| in_map(response, verbatim));
     }
-    interim::tell(|| {
-        if let Some(fields) = verbatim {
-            *response.headers_mut() = fields.to_map();
-        }
-        response
-    });
+}
+
+#[cold]
+fn in_map(mut response: Response<()>, verbatim: Option<Verbatim>) -> Response<()> {
+    if let Some(fields) = verbatim {
+        *response.headers_mut() = fields.to_map();
+    }
+    response
 }
 
 /// How many bytes of a body are awaited before its answer is handed on.

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
+use super::tunnel::Tunnel;
 use super::verbatim::Verbatim;
 use crate::error::{Error, ErrorKind};
 
@@ -37,6 +38,8 @@ enum Content {
     Empty,
     Whole(Bytes),
     Stream(Pin<Box<dyn HttpBody<Data = Bytes, Error = Error> + Send>>),
+    /// No content, but what goes on in its place.
+    Tunnel(Box<Tunnel>),
 }
 
 impl Body {
@@ -59,6 +62,27 @@ impl Body {
         Self { content: Content::Stream(Box::pin(body)), fields: None }
     }
 
+    /// Returns what stands in an answer that switches protocols.
+    pub(crate) fn tunnel(tunnel: Tunnel) -> Self {
+        Self { content: Content::Tunnel(Box::new(tunnel)), fields: None }
+    }
+
+    pub(crate) fn as_tunnel(&self) -> Option<&Tunnel> {
+        if let Content::Tunnel(tunnel) = &self.content { Some(tunnel) } else { None }
+    }
+
+    pub(crate) fn as_tunnel_mut(&mut self) -> Option<&mut Tunnel> {
+        if let Content::Tunnel(tunnel) = &mut self.content { Some(tunnel) } else { None }
+    }
+
+    pub(crate) fn take_tunnel(&mut self) -> Option<Box<Tunnel>> {
+        self.as_tunnel()?;
+        match std::mem::take(&mut self.content) {
+            Content::Tunnel(tunnel) => Some(tunnel),
+            Content::Empty | Content::Whole(_) | Content::Stream(_) => None,
+        }
+    }
+
     /// Returns the content when the whole of it is in memory, `None` when it streams.
     ///
     /// Content that was taken out by polling is no longer there: ask before.
@@ -67,7 +91,7 @@ impl Body {
         match &self.content {
             Content::Empty => Some(&NONE),
             Content::Whole(bytes) => Some(bytes),
-            Content::Stream(_) => None,
+            Content::Stream(_) | Content::Tunnel(_) => None,
         }
     }
 
@@ -105,7 +129,7 @@ impl HttpBody for Body {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = self.get_mut();
         match &mut this.content {
-            Content::Empty => Poll::Ready(None),
+            Content::Empty | Content::Tunnel(_) => Poll::Ready(None),
             Content::Stream(body) => body.as_mut().poll_frame(cx),
             Content::Whole(bytes) => {
                 let bytes = std::mem::take(bytes);
@@ -117,7 +141,7 @@ impl HttpBody for Body {
 
     fn is_end_stream(&self) -> bool {
         match &self.content {
-            Content::Empty => true,
+            Content::Empty | Content::Tunnel(_) => true,
             Content::Whole(_) => false,
             Content::Stream(body) => body.is_end_stream(),
         }
@@ -125,7 +149,7 @@ impl HttpBody for Body {
 
     fn size_hint(&self) -> SizeHint {
         match &self.content {
-            Content::Empty => SizeHint::with_exact(0),
+            Content::Empty | Content::Tunnel(_) => SizeHint::with_exact(0),
             Content::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Content::Stream(body) => body.size_hint(),
         }

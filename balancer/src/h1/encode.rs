@@ -8,6 +8,7 @@ use http_body::Body as _;
 use super::body::Body;
 use super::framing::{self, Framing, RequestMethod};
 use super::numbers::content_length;
+use super::upgrade::Upgrade;
 
 /// What the answer to a client says about its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,9 +29,16 @@ pub(crate) fn request(out: &mut Vec<u8>, request: &Parts, body: &Body, host: &st
         // Without a host they would not have been kept as they came.
         written.host = true;
     }
-    if written.te {
-        // RFC 9110 section 10.1.4: TE concerns this hop, and Connection says so.
-        out.extend_from_slice(b"connection: te\r\n");
+    // RFC 9110 sections 7.8 and 10.1.4: both concern this hop, and Connection says so.
+    match (request.extensions.get::<Upgrade>(), written.te) {
+        (Some(upgrade), te) => {
+            out.extend_from_slice(if te { b"connection: upgrade, te" } else { b"connection: upgrade" });
+            out.extend_from_slice(b"\r\nupgrade: ");
+            out.extend_from_slice(upgrade.as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
+        (None, true) => out.extend_from_slice(b"connection: te\r\n"),
+        (None, false) => {}
     }
     if !written.host {
         out.extend_from_slice(b"host: ");
@@ -69,6 +77,14 @@ pub(crate) fn response<B>(
     write_fields(out, response.headers(), length);
     if !bodiless {
         write_framing(out, framing, true);
+    }
+    if let Some(tunnel) = body.as_tunnel() {
+        // RFC 9110 section 15.2.2; and what follows is not this protocol's any more.
+        *persistence = Persistence::Close;
+        out.extend_from_slice(b"connection: upgrade\r\nupgrade: ");
+        out.extend_from_slice(tunnel.protocol.as_bytes());
+        out.extend_from_slice(b"\r\n\r\n");
+        return framing;
     }
     match (*persistence, version) {
         (Persistence::Close, _) => out.extend_from_slice(b"connection: close\r\n"),

@@ -40,10 +40,12 @@ pub(crate) fn of_response(
     Ok(declared.unwrap_or(Framing::UntilClose))
 }
 
-/// What of a request's method decides about the framing of its response.
+/// What of a request decides about the framing of its response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RequestMethod {
     Head,
+    /// Whatever it is, it asks for another protocol: a 101 may answer it.
+    Upgrade,
     Other,
 }
 

@@ -23,13 +23,16 @@ pub(crate) mod response;
 mod scan;
 mod spare;
 mod target;
+mod tunnel;
 mod underscores;
+mod upgrade;
 mod verbatim;
 mod violation;
 
 pub use body::Body;
 pub use limits::Limits;
 pub use underscores::Underscores;
+pub use upgrade::Upgrades;
 
 pub(crate) use alarm::Alarm;
 pub(crate) use decoder::{Decoded, Decoder, Ready};
@@ -41,4 +44,7 @@ pub(crate) use framing::{Framing, RequestMethod};
 pub(crate) use outgoing::{Failure, Outgoing};
 pub(crate) use reader::{Expect, Reader};
 pub(crate) use scan::HeadScan;
+pub(crate) use tunnel::Tunnel;
+pub(crate) use upgrade::Upgrade;
+pub(crate) use verbatim::Verbatim;
 pub(crate) use violation::Violation;

@@ -15,6 +15,7 @@ use super::encode;
 use super::framing::Framing;
 use super::numbers::chunk_size;
 use super::spare::Spare;
+use super::upgrade::Upgrade;
 use crate::error::{Error, ErrorKind};
 
 /// Content up to this size is copied behind the head, larger content is written from where it lies. 8 KiB: a copy
@@ -43,6 +44,8 @@ pub(crate) struct Outgoing {
     body: Body,
     framing: Sending,
     sent: u64,
+    /// What the last request that offered to go on as something else has offered.
+    pub(crate) offered: Option<Upgrade>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

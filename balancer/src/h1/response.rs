@@ -27,7 +27,7 @@ const NOT_HTTP: Violation = Violation::malformed("the answer does not start with
 const LONG_HEAD: Violation = Violation::malformed("the head of the answer is too long");
 const MALFORMED: Violation =
     Violation::malformed("the head of the answer is malformed (RFC 9112 section 2.1)");
-const UPGRADE: Violation =
+pub(crate) const UPGRADE: Violation =
     Violation::malformed("the answer switches protocols without having been asked (RFC 9110 section 15.2.2)");
 
 /// Returns the length of the head at the front of `buffer` once it is whole, within the limits.
@@ -63,7 +63,9 @@ pub(crate) fn parse(
     }
     let version = if parsed.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
     let status = StatusCode::from_u16(parsed.code.unwrap_or_default()).map_err(|_| MALFORMED)?;
-    if status == StatusCode::SWITCHING_PROTOCOLS {
+    if status == StatusCode::SWITCHING_PROTOCOLS
+        && (request != RequestMethod::Upgrade || version < Version::HTTP_11)
+    {
         return Err(UPGRADE);
     }
     let facts = fields::check(head, parsed.headers, Underscores::Pass)?;

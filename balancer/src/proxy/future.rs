@@ -48,8 +48,10 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
             StateProjection::Forwarded { answer } => {
-                let pass = |interim: &mut Response<()>| hop_by_hop::remove(interim.headers_mut());
-                let mut response = ready!(interim::through_proxy(|| answer.poll(cx), pass))?;
+                let step = interim::ThroughProxy::begin();
+                let polled = answer.poll(cx);
+                step.pass(|interim| hop_by_hop::remove(interim.headers_mut()));
+                let mut response = ready!(polled)?;
                 hop_by_hop::remove(response.headers_mut());
                 Poll::Ready(Ok(response))
             }

@@ -21,8 +21,9 @@ pub struct ProxyRules {
 /// Applies the rules of a proxy to requests and answers of one client's connection.
 ///
 /// Requests lose what concerns one hop and gain `X-Real-IP`, `X-Forwarded-For` and `X-Forwarded-Proto`; `Host`
-/// passes as it came. An upgrade is not offered to the replica, so the client stays with HTTP/1.1. Answers lose what concerns one hop, too: a replica that closes its connection does not close
-/// the client's.
+/// passes as it came. An upgrade is offered to the replica only where the server passes it on
+/// ([`Upgrades`](crate::Upgrades)); otherwise the client stays with HTTP/1.1. Answers lose what concerns one hop, too:
+/// a replica that closes its connection does not close the client's.
 ///
 /// ```
 /// use std::convert::Infallible;

@@ -13,6 +13,10 @@ use crate::{Body, Error};
 /// Returns the body, which keeps what it is given until it has ended or is dropped.
 pub(crate) fn counted<G: Send + Unpin + 'static>(body: Body, kept: G) -> Body {
     let mut body = body;
+    if let Some(tunnel) = body.as_tunnel_mut() {
+        tunnel.keep(kept);
+        return body;
+    }
     let fields = body.take_fields();
     Body::stream(Counted { body, kept: Some(kept) }).with_fields(fields)
 }

@@ -9,6 +9,7 @@ use crate::{
     Body, Error, ErrorKind, Fault,
     access_log::AnsweredBy,
     balance::{FailureKind, InFlight, Load, Outcome, Protocol, Repeat, Route, Verdict},
+    h1::Upgrade,
 };
 
 /// A replica's answer carries this with `?1` when the request was a pure function: repeating it is safe
@@ -32,6 +33,8 @@ pub const DEFAULT_REPLAY_BYTES: usize = 64 * 1024;
 /// 9110, section 9.2.2), or the endpoint has declared this method and path to be a pure function by
 /// `martello-pure: ?1` in an earlier answer. And only if its body is in memory and not too large.
 ///
+/// A request that asks for another protocol on its connection is never repeated once any of it was sent.
+///
 /// A 5xx answer is a failure, but 501 and 505, which speak of the request.
 #[derive(Debug, Clone)]
 pub struct Http {
@@ -51,11 +54,13 @@ struct Settings {
 pub struct HttpMark {
     kind: RequestKind,
     harmless: bool,
+    /// It may have begun something in another protocol.
+    upgrade: bool,
 }
 
 impl HttpMark {
     fn may_repeat_at(&self, endpoint: &Load) -> bool {
-        self.harmless || endpoint.is_pure(self.kind)
+        !self.upgrade && (self.harmless || endpoint.is_pure(self.kind))
     }
 }
 
@@ -110,7 +115,8 @@ impl Protocol<Request<Body>, Response<Body>, Error> for Http {
 
     fn mark(&self, request: &Request<Body>) -> HttpMark {
         let kind = kind_of(request.method(), request.uri().path());
-        HttpMark { kind, harmless: request.method().is_idempotent() || self.settings.pure.contains(&kind) }
+        let harmless = request.method().is_idempotent() || self.settings.pure.contains(&kind);
+        HttpMark { kind, harmless, upgrade: request.extensions().get::<Upgrade>().is_some() }
     }
 
     fn copy(&self, request: &Request<Body>) -> Option<Request<Body>> {
@@ -163,7 +169,8 @@ impl Protocol<Request<Body>, Response<Body>, Error> for Http {
 
 fn judge_answer(mark: &HttpMark, endpoint: &Load, response: &Response<Body>) -> Verdict {
     if let Some(reason) = response.headers().get(NOT_PROCESSED) {
-        return Verdict { outcome: refusal(reason), repeat: Repeat::Elsewhere };
+        let repeat = if mark.upgrade { Repeat::Never } else { Repeat::Elsewhere };
+        return Verdict { outcome: refusal(reason), repeat };
     }
     let pure = match response.body().fields() {
         Some(fields) => fields.is_pure(),

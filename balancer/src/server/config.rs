@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::h1::{Limits, Underscores};
+use crate::h1::{Limits, Underscores, Upgrades};
 
 /// Settings of a [`serve`](super::serve)d listener.
 #[derive(Clone, Debug)]
@@ -16,6 +16,11 @@ pub struct ServerConfig {
     pub limits: Limits,
     /// What becomes of fields whose names have an underscore. Default: [`Underscores::Drop`], as nginx.
     pub underscores: Underscores,
+    /// Whether a client may ask a replica to go on in another protocol. Default: [`Upgrades::Off`], as nginx.
+    pub upgrades: Upgrades,
+    /// How long nothing may move in a connection that has gone on in another protocol. Default: 300 s, several times
+    /// the pause between two heartbeats of common WebSocket libraries (20 to 60 s): who is silent for longer is gone.
+    pub tunnel_idle: Duration,
     /// The largest request body of known length that is taken in whole before a replica is asked, in bytes.
     /// Default: 64 KiB. Such a request does not occupy a replica while a slow client sends it, and can be repeated.
     pub held_request: usize,
@@ -52,6 +57,8 @@ impl Default for ServerConfig {
             workers: 0,
             limits: Limits::for_requests(),
             underscores: Underscores::default(),
+            upgrades: Upgrades::default(),
+            tunnel_idle: Duration::from_secs(300),
             held_request: 64 * 1024,
             head_timeout: Duration::from_secs(30),
             body_pause: Duration::from_secs(30),

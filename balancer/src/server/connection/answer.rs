@@ -42,12 +42,16 @@ impl Connection {
         F: Future<Output = Result<Response<Body>, E>>,
         E: Into<Error>,
     {
-        let (answer, interim) = interim::for_client(|| answer.poll(cx));
-        // RFC 9110 section 15.2: an HTTP/1.0 client knows no such answers.
-        if !interim.is_empty() && asked.version >= Version::HTTP_11 {
-            self.interim.add(&interim);
+        let step = interim::ForClient::begin();
+        let Poll::Ready(answer) = answer.poll(cx) else {
+            if let Some(interim) = step.heard() {
+                self.pass_on(&interim, asked);
+            }
+            return self.poll_client(cx, lent).map(Err);
+        };
+        if let Some(interim) = step.heard() {
+            self.pass_on(&interim, asked);
         }
-        let Poll::Ready(answer) = answer else { return self.poll_client(cx, lent).map(Err) };
         // The body may have ended in this very step: then the connection can go on after the answer.
         self.poll_home(cx, lent);
         Poll::Ready(answer.map_err(Into::into))
@@ -60,11 +64,24 @@ impl Connection {
         {
             self.interim.go_ahead();
         }
-        if let Poll::Ready(Err(error)) = self.poll_interim(cx) {
+        if !self.interim.is_empty()
+            && let Poll::Ready(Err(error)) = self.poll_interim(cx)
+        {
             return Poll::Ready(error);
         }
-        self.poll_home(cx, lent);
+        if lent.is_some() {
+            self.poll_home(cx, lent);
+        }
         self.poll_gone(cx)
+    }
+
+    /// Sends what came before the answer ahead of it.
+    #[cold]
+    fn pass_on(&mut self, interim: &[Response<()>], asked: Asked) {
+        // RFC 9110 section 15.2: an HTTP/1.0 client knows no such answers.
+        if asked.version >= Version::HTTP_11 {
+            self.interim.add(interim);
+        }
     }
 
     /// Takes the receiving end back when the body has ended.
@@ -104,14 +121,26 @@ impl Connection {
         if lent.is_some() || self.drain.stage() >= Stage::LastAnswers {
             persistence = Persistence::Close;
         }
-        let body = mem::take(response.body_mut());
+        let mut body = mem::take(response.body_mut());
+        if asked.upgrade && self.came_in_vain(&body) {
+            persistence = Persistence::Close;
+        }
         let out = self.outgoing.head();
         // It stays until the next request: when the body fails before a byte was sent, another answer follows it.
         out.extend_from_slice(self.interim.before_answer());
         let framing = encode_response(out, &response, &body, (asked.method, asked.version), &mut persistence);
+        if asked.upgrade {
+            self.tunnel = body.take_tunnel();
+        }
         self.outgoing.start(framing, body);
         self.alarm.clear();
         Started { framing, persistence }
+    }
+
+    /// Whether bytes came behind a wish that is not granted: they may be in the other protocol, and no request.
+    fn came_in_vain(&self, body: &Body) -> bool {
+        let early = self.reader.as_ref().is_some_and(|reader| !reader.buffer.is_empty());
+        body.as_tunnel().is_none() && early
     }
 
     /// Writes the answer that was started; an error means that it was the connection's last.
@@ -164,6 +193,7 @@ impl Connection {
     /// end of the connection is the end of the body, only a reset tells.
     fn abort(&mut self, failure: &Failure, framing: Framing) {
         tracing::debug!(?failure, "an answer was cut off");
+        self.tunnel = None;
         self.ending = if framing == Framing::UntilClose { Ending::Reset } else { Ending::Close };
     }
 }

@@ -11,7 +11,8 @@ use super::Connection;
 use super::client_body::{ClientBody, Lent, gone};
 use super::next::HOME;
 use crate::error::{Error, ErrorKind};
-use crate::h1::{Body, Decoder, Expect, Framing, Violation, request::RequestHead};
+use crate::h1::{Body, Decoder, Expect, Framing, Upgrade, Upgrades, Violation, request::RequestHead};
+use crate::server::drain::Stage;
 
 impl Connection {
     /// Ready when the service is, and a small body is here in whole.
@@ -67,7 +68,11 @@ impl Connection {
         let decoder = Decoder::new(framing, allowed).map_err(Violation::in_request)?;
         let mut decoder = decoder.treating(self.config.underscores);
         if framing == Framing::Empty {
-            return Ok(request(Body::empty()));
+            let mut request = request(Body::empty());
+            if self.config.upgrades == Upgrades::On {
+                self.offer(&mut request);
+            }
+            return Ok(request);
         }
         self.body_until = None;
         let ready = decoder.decode_ready(&mut self.reader().buffer).map_err(Violation::in_request)?;
@@ -78,6 +83,15 @@ impl Connection {
         let (body, lending) = ClientBody::lend(reader, decoder, ready, expects_continue, &self.config);
         *lent = Some(lending);
         Ok(request(body))
+    }
+
+    /// Offers a replica to go on as its client wishes, unless the connection is to end.
+    fn offer(&self, request: &mut Request<Body>) {
+        if self.drain.stage() == Stage::Serving
+            && let Some(upgrade) = Upgrade::of(request)
+        {
+            request.extensions_mut().insert(upgrade);
+        }
     }
 
     fn held(&self, framing: Framing) -> Option<usize> {

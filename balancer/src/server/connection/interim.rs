@@ -40,6 +40,10 @@ impl Interim {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
     /// Sends what there is.
     pub(super) fn poll_send(
         &mut self,

@@ -1,13 +1,15 @@
 //! One client's connection: requests in, answers out, in order.
 //!
 //! One task does everything. It reads a head ([`next`]), takes the body in or lends its receiving end to it
-//! ([`intake`]), asks the service and writes the answer ([`answer`]).
+//! ([`intake`]), asks the service and writes the answer ([`answer`]). Where that leaves HTTP, it carries bytes
+//! ([`tunnel`]).
 
 mod answer;
 mod client_body;
 mod intake;
 mod interim;
 mod next;
+mod tunnel;
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -33,7 +35,9 @@ use super::stats::{ConnectionCount, Phase};
 use super::workers::Place;
 use crate::clock::InSteps;
 use crate::error::{Error, ErrorKind};
-use crate::h1::{Alarm, Body, Expect, HeadScan, Keep, Outgoing, Persistence, Reader, RequestMethod};
+use crate::h1::{
+    Alarm, Body, Expect, HeadScan, Keep, Outgoing, Persistence, Reader, RequestMethod, Tunnel, Upgrade,
+};
 
 /// What an answer's encoding depends on.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +45,8 @@ struct Asked {
     method: RequestMethod,
     version: Version,
     persistence: Persistence,
+    /// Whether a replica is asked to go on in another protocol.
+    upgrade: bool,
 }
 
 /// Marks the end of a connection; everything that could be said was said.
@@ -75,6 +81,8 @@ pub(super) struct Connection {
     count: ConnectionCount,
     config: Arc<ServerConfig>,
     keep: Keep,
+    /// What the connection goes on as when its last answer is written.
+    tunnel: Option<Box<Tunnel>>,
     ending: Ending,
     /// Counted by its worker for as long as it lasts.
     _place: Option<Place>,
@@ -109,6 +117,7 @@ impl Connection {
             count,
             config,
             keep,
+            tunnel: None,
             ending: Ending::Close,
             _place: place,
         }
@@ -127,12 +136,16 @@ impl Connection {
             while self.exchange(&mut service, &mut lent).await.is_ok() {
                 self.count.enter(Phase::Waiting);
             }
+            if let Some(tunnel) = self.tunnel.take() {
+                // Boxed: rare, and a connection's memory is that of its largest state.
+                Box::pin(self.tunnel(*tunnel)).await;
+            }
             let unread = self.reader.as_ref().is_some_and(|reader| !reader.buffer.is_empty());
             if self.ending == Ending::Reset {
                 // Closing with a linger time of zero is a reset. If it cannot be set, the connection still closes.
                 let _ = SockRef::from(self.writer.as_ref()).set_linger(Some(Duration::ZERO));
             } else if self.ending == Ending::Linger || unread || lent.is_some() {
-                // Boxed: rare, and a connection's memory is that of its largest state.
+                // Boxed, too.
                 Box::pin(self.linger(lent)).await;
             }
             // Both halves go at once, so that closing says all; dropped alone, the sending half shuts down first.
@@ -151,6 +164,7 @@ impl Connection {
             method: RequestMethod::Other,
             version: Version::HTTP_11,
             persistence: Persistence::Close,
+            upgrade: false,
         };
         let started = match self.obtain(service, &mut asked, lent).await {
             Ok(Some(started)) => started,
@@ -185,6 +199,7 @@ impl Connection {
             prepared.map_err(|error| self.refusing(error))?;
             let keep_alive = head.keep_alive;
             let request = self.take_in(head, lent).map_err(|error| self.refusing(error))?;
+            asked.upgrade = request.extensions().get::<Upgrade>().is_some();
             asked.persistence = if keep_alive { Persistence::KeepAlive } else { Persistence::Close };
             service.call(request)
         };
