@@ -23,8 +23,10 @@ use martello::serving::layers::access_log::AccessLogLayer;
 use martello::serving::layers::admission::AdmissionLayer;
 use martello::serving::layers::deadline::DeadlineLayer;
 use martello::serving::layers::edge::EdgeLayer;
+use martello::serving::layers::metrics::MetricsLayer;
 use martello::serving::layers::orca::OrcaLayer;
 use martello::serving::layers::read_body::ReadBodyLayer;
+use martello::serving::prometheus_client::registry::Registry;
 use martello::serving::{Api, Limits, ServedModel, Slot, Workers};
 use tower::{Layer, Service};
 
@@ -87,6 +89,7 @@ fn layers(c: &mut Criterion) {
     measure(c, "admission", admission.layer(Constant));
     measure(c, "read_body", ReadBodyLayer::new(&limits).layer(Constant));
     measure(c, "orca", OrcaLayer::new().layer(Constant));
+    measure(c, "metrics", MetricsLayer::registered_in(&mut Registry::default()).layer(Constant));
     measure(c, "access_log_unread", AccessLogLayer::new().layer(Constant));
     measure(c, "edge_unread", EdgeLayer::new().layer(Constant));
     measure(c, "api", Api::new(Slot::holding(ServedModel::new("linear", model())), limits));

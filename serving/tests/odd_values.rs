@@ -298,3 +298,28 @@ async fn every_bad_cell_is_listed_with_row_column_expected_and_got() {
         assert!(told.contains(r#"got "abc""#) && !told.contains("row 1"), "{told}");
     }
 }
+
+/// A tensor's cells are told like a table's: the row is the element's place.
+#[tokio::test]
+async fn every_bad_element_of_every_tensor_is_listed() {
+    let columns = vec![Column::double("x"), Column::double("y"), Column::string("s")];
+    let api = api(Arc::new(Echo(Arc::new(Signature::new(columns, vec![]).unwrap()))));
+    let tensor = |name, datatype, data: Value| json!({ "name": name, "datatype": datatype, "shape": [3], "data": data });
+    let body = json!({ "inputs": [
+        tensor("x", "FP64", json!([null, 1.0, null])),
+        tensor("y", "FP64", json!([1.0, null, 2.0])),
+        tensor("s", "BYTES", json!(["a", null, "b"])),
+    ] });
+    let request = Request::post("/v2/models/m/infer").body(Full::<Bytes>::from(body.to_string())).unwrap();
+    let answer = api.oneshot(request).await.unwrap();
+    assert_eq!(answer.status(), 400);
+    let answer: Value =
+        serde_json::from_slice(&answer.into_body().collect().await.unwrap().to_bytes()).unwrap();
+    let told = answer["error"].as_str().unwrap();
+    for cell in
+        [r#"row 0, column "x""#, r#"row 2, column "x""#, r#"row 1, column "y""#, r#"row 1, column "s""#]
+    {
+        assert!(told.contains(cell), "{cell} in {told}");
+    }
+    assert!(!told.contains(r#"row 1, column "x""#) && !told.contains(r#"row 0, column "y""#), "{told}");
+}
