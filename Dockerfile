@@ -17,23 +17,23 @@ LABEL org.martello.stage=manifests
 
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
+# `release` is ready minutes earlier, and a tenth slower.
+ARG PROFILE=dist
 # glibc, linked statically; its resolver works in an empty image since the DNS and hosts lookups are part of libc itself
-# (glibc 2.34). The target is named so that build scripts and procedural macros stay dynamic. Line tables would double the
-# build's memory and are stripped anyway.
+# (glibc 2.34). The target is named so that build scripts and procedural macros stay dynamic.
 ENV RUSTFLAGS="-C target-feature=+crt-static" \
     CARGO_BUILD_TARGET=x86_64-unknown-linux-gnu \
-    CARGO_PROFILE_RELEASE_DEBUG=false \
-    CARGO_PROFILE_RELEASE_STRIP=debuginfo
+    CARGO_PROFILE_RELEASE_DEBUG=false
 # The dependencies first, against empty crates: this layer is reused until a manifest or the lock file changes.
 COPY --from=manifests /manifests/ ./
-RUN nice cargo build --release --locked --package martello-cli
+RUN nice cargo build --profile $PROFILE --locked --package martello-cli
 # The facade stays empty: the binary does not use it, and its sources are not sent.
 COPY . .
 # A newer time stamp than the empty crates' artifacts, or cargo would keep those. A position-independent binary has a million
 # bytes of relocations; packed they are a few thousand, and glibc 2.36 and later unpack them.
 RUN find . -path ./target -prune -o -name '*.rs' -exec touch {} + \
-    && nice cargo rustc --release --locked --package martello-cli --bin martello -- -C link-arg=-Wl,-z,pack-relative-relocs \
-    && install -D -s target/$CARGO_BUILD_TARGET/release/martello /image/martello \
+    && nice cargo rustc --profile $PROFILE --locked --package martello-cli --bin martello -- -C link-arg=-Wl,-z,pack-relative-relocs \
+    && install -D -s target/$CARGO_BUILD_TARGET/$PROFILE/martello /image/martello \
     && install -D -m 644 /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ca-certificates.crt \
     && install -d -o 65532 -g 65532 /image/data \
     && rm -rf target
