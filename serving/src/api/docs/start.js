@@ -9,6 +9,9 @@ SwaggerUIBundle({
   validatorUrl: null,
   onComplete: () => {
     const title = document.querySelector("#swagger-ui .info .title");
-    if (title) document.title = title.firstChild.textContent;
+    if (!title) return;
+    document.title = title.firstChild.textContent;
+    // The name of a model is one word: a phone is narrower.
+    title.style.overflowWrap = "anywhere";
   },
 });
