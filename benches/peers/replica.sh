@@ -20,7 +20,7 @@ started=()
 trap 'for pid in "${started[@]}"; do kill "$pid" 2>/dev/null || true; done; rm -rf "$work"' EXIT
 
 command -v wrk >/dev/null || { echo "wrk is not installed"; exit 1; }
-[ -n "${BIN:-}" ] || cargo build --quiet --release --package martello-cli --example hyper_floor --package martello-serving
+[ -n "${BIN:-}" ] || cargo build --quiet --release --package martello-cli --bin martello --package martello-serving --example hyper_floor
 on_server="" on_load=""
 if command -v taskset >/dev/null && [ "$(nproc)" -gt 1 ]; then
     on_server="taskset -c 0" on_load="taskset -c 1-$(($(nproc) - 1))"
