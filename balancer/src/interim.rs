@@ -6,6 +6,7 @@
 //! user's hands requests to a task of its own, interim answers end with that task.
 
 use std::cell::{Cell, RefCell};
+use std::mem;
 
 use http::Response;
 
@@ -41,6 +42,8 @@ impl ForClient {
     /// Ends the step; returns what to tell the client before the answer.
     #[inline]
     pub(crate) fn heard(self) -> Option<Vec<Response<()>>> {
+        LISTENING.set(self.before);
+        mem::forget(self);
         (COUNT.get() > 0).then(take)
     }
 }

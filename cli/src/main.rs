@@ -32,7 +32,7 @@ struct Cli {
 enum Command {
     Train(train::Train),
     Serve(serve::Serve),
-    Balance(balance::Balance),
+    Balance(Box<balance::Balance>),
     Load(load::Load),
     Capacity(capacity::Capacity),
     Up(up::Up),

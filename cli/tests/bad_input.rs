@@ -47,6 +47,9 @@ fn arguments_that_make_no_sense_are_usage_errors() {
     check_balance(&["--access-log", "/nowhere/access.log"], 1, &["access log"]);
     check_balance(&["--probe-path", "/health", "--probe-expect", "fine"], 2, &["200-299"]);
     check_balance(&["--grace", "soon"], 2, &["number of seconds"]);
+    check_balance(&["--upgrade", "maybe"], 2, &["off or on"]);
+    check_balance(&["--via", "two words"], 2, &["balancer-1"]);
+    check_balance(&["--max-fields", "129"], 2, &["129"]);
     check_balance(&["--hand-over", "/nowhere/socket", "--upstream", "replica"], 1, &["has no port"]);
     check(data.path(), &["balance", "--upstream", "a:1", "--policy", "fastest"], 2, &["fastest"]);
     check(data.path(), &["serve", "--model", "nonsense"], 2, &["nonsense"]);

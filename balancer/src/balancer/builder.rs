@@ -18,7 +18,7 @@ use super::{
 use crate::discovery::NameServers;
 use crate::{
     AccessLog, AdminConfig, Balance, ConnectionStats, EndpointConfig, Error, ErrorKind, Http,
-    OutlierDetection, Probe, ProxyRules, RetryBudget, ServerConfig, StatusPaths, TryTimeout,
+    OutlierDetection, Probe, ProxyRules, RetryBudget, ServerConfig, StatusPaths, TryTimeout, Via,
     access_log::LogWriter,
     discovery::{Discover, Dns, Fixed, SystemResolver, follow_from},
     health::Prober,
@@ -220,6 +220,13 @@ impl BalancerBuilder {
     #[must_use]
     pub fn proxy(mut self, rules: ProxyRules) -> Self {
         self.proxy = rules;
+        self
+    }
+
+    /// Sets the name under which the balancer appears in the `Via` of requests and answers. None by default.
+    #[must_use]
+    pub fn via(mut self, name: Via) -> Self {
+        self.proxy.via = Some(name);
         self
     }
 

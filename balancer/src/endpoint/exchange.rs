@@ -35,7 +35,7 @@ enum State {
 
 impl Exchange {
     pub(super) fn new(pool: Arc<Pool>, request: Request<Body>) -> Self {
-        let method = match request.extensions().get::<Upgrade>() {
+        let method = match Upgrade::among(request.extensions()) {
             Some(_) => RequestMethod::Upgrade,
             None => RequestMethod::of(request.method()),
         };
@@ -62,7 +62,7 @@ fn write(outgoing: &mut Outgoing, request: Request<Body>, host: &str) {
     let (head, body) = request.into_parts();
     let framing = encode_request(outgoing.head(), &head, &body, host);
     outgoing.start(framing, body);
-    if let Some(upgrade) = head.extensions.get::<Upgrade>() {
+    if let Some(upgrade) = Upgrade::among(&head.extensions) {
         outgoing.offered = Some(upgrade.clone());
     }
 }

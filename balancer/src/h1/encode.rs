@@ -30,7 +30,7 @@ pub(crate) fn request(out: &mut Vec<u8>, request: &Parts, body: &Body, host: &st
         written.host = true;
     }
     // RFC 9110 sections 7.8 and 10.1.4: both concern this hop, and Connection says so.
-    match (request.extensions.get::<Upgrade>(), written.te) {
+    match (Upgrade::among(&request.extensions), written.te) {
         (Some(upgrade), te) => {
             out.extend_from_slice(if te { b"connection: upgrade, te" } else { b"connection: upgrade" });
             out.extend_from_slice(b"\r\nupgrade: ");

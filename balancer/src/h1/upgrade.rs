@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use http::header::{CONNECTION, UPGRADE};
-use http::{Method, Request, Version};
+use http::{Extensions, Method, Request, Version};
 
 /// Whether a client may ask a replica to go on in another protocol, such as WebSocket, on the same connection.
 ///
@@ -58,6 +58,18 @@ pub(crate) struct Upgrade {
 }
 
 impl Upgrade {
+    /// What a request offers, which is nothing for nearly every one.
+    #[inline]
+    pub(crate) fn among(extensions: &Extensions) -> Option<&Self> {
+        /// Apart, so that whoever asks need not make room for a look into a map that is not there.
+        #[cold]
+        #[inline(never)]
+        fn find(extensions: &Extensions) -> Option<&Upgrade> {
+            extensions.get()
+        }
+        if extensions.is_empty() { None } else { find(extensions) }
+    }
+
     /// What a request without content asks for.
     pub(crate) fn of<B>(request: &Request<B>) -> Option<Self> {
         // RFC 9110 section 7.8: ignored in an HTTP/1.0 request.

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use http::Response;
 use pin_project_lite::pin_project;
 
-use super::hop_by_hop;
+use super::{Via, hop_by_hop};
 use crate::h1::Body;
 use crate::interim;
 
@@ -24,14 +24,14 @@ pin_project! {
     #[derive(Debug)]
     #[project = StateProjection]
     enum State<F> {
-        Forwarded { #[pin] answer: F },
+        Forwarded { #[pin] answer: F, via: Option<Via> },
         Answered { answer: Option<Response<Body>> },
     }
 }
 
 impl<F> ProxyFuture<F> {
-    pub(super) fn forwarded(answer: F) -> Self {
-        Self { state: State::Forwarded { answer } }
+    pub(super) fn forwarded(answer: F, via: Option<Via>) -> Self {
+        Self { state: State::Forwarded { answer, via } }
     }
 
     pub(super) fn answered(answer: Response<Body>) -> Self {
@@ -47,17 +47,26 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
-            StateProjection::Forwarded { answer } => {
+            StateProjection::Forwarded { answer, via } => {
                 let step = interim::ThroughProxy::begin();
                 let polled = answer.poll(cx);
-                step.pass(|interim| hop_by_hop::remove(interim.headers_mut()));
+                step.pass(|interim| apply(interim, *via));
                 let mut response = ready!(polled)?;
-                hop_by_hop::remove(response.headers_mut());
+                apply(&mut response, *via);
                 Poll::Ready(Ok(response))
             }
             StateProjection::Answered { answer } => {
                 Poll::Ready(Ok(answer.take().expect("a future is not polled after it was ready")))
             }
         }
+    }
+}
+
+/// The rules for an answer.
+#[inline]
+fn apply<B>(response: &mut Response<B>, via: Option<Via>) {
+    hop_by_hop::remove(response.headers_mut());
+    if let Some(via) = via {
+        via.sign(response.version(), response.headers_mut());
     }
 }

@@ -8,7 +8,9 @@ mod future;
 mod hop_by_hop;
 mod max_forwards;
 mod service;
+mod via;
 
 pub use forwarded::ForwardedFor;
 pub use future::ProxyFuture;
 pub use service::{Proxy, ProxyRules};
+pub use via::Via;

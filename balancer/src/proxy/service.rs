@@ -8,7 +8,7 @@ use tower::Service;
 
 use super::forwarded::{ForwardedFor, Peer};
 use super::future::ProxyFuture;
-use super::{hop_by_hop, max_forwards};
+use super::{Via, hop_by_hop, max_forwards};
 use crate::h1::Body;
 
 /// What a proxy may do one way or the other.
@@ -16,6 +16,9 @@ use crate::h1::Body;
 pub struct ProxyRules {
     /// What is done with the `X-Forwarded-For` that a request brings along. Default: [`ForwardedFor::Append`].
     pub forwarded_for: ForwardedFor,
+    /// The name under which the proxy appears in the `Via` of requests and answers. Default: none; it does not appear,
+    /// as nginx does not.
+    pub via: Option<Via>,
 }
 
 /// Applies the rules of a proxy to requests and answers of one client's connection.
@@ -90,7 +93,10 @@ where
             return ProxyFuture::answered(answer);
         }
         hop_by_hop::remove(request.headers_mut());
+        if let Some(via) = &self.rules.via {
+            via.sign(request.version(), request.headers_mut());
+        }
         self.peer.tell_in(&mut request, self.rules.forwarded_for);
-        ProxyFuture::forwarded(self.service.call(request))
+        ProxyFuture::forwarded(self.service.call(request), self.rules.via)
     }
 }

@@ -116,7 +116,7 @@ impl Protocol<Request<Body>, Response<Body>, Error> for Http {
     fn mark(&self, request: &Request<Body>) -> HttpMark {
         let kind = kind_of(request.method(), request.uri().path());
         let harmless = request.method().is_idempotent() || self.settings.pure.contains(&kind);
-        HttpMark { kind, harmless, upgrade: request.extensions().get::<Upgrade>().is_some() }
+        HttpMark { kind, harmless, upgrade: Upgrade::among(request.extensions()).is_some() }
     }
 
     fn copy(&self, request: &Request<Body>) -> Option<Request<Body>> {

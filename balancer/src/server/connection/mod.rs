@@ -199,7 +199,7 @@ impl Connection {
             prepared.map_err(|error| self.refusing(error))?;
             let keep_alive = head.keep_alive;
             let request = self.take_in(head, lent).map_err(|error| self.refusing(error))?;
-            asked.upgrade = request.extensions().get::<Upgrade>().is_some();
+            asked.upgrade = Upgrade::among(request.extensions()).is_some();
             asked.persistence = if keep_alive { Persistence::KeepAlive } else { Persistence::Close };
             service.call(request)
         };

@@ -6,8 +6,10 @@ use std::time::Duration;
 use clap::Args;
 use martello_balancer::{
     AdmissionLimits, BalancerBuilder, EndpointConfig, OutlierDetection, Probe, ProbeTarget, RetryBudget,
-    ServerConfig, TryTimeout, Underscores,
+    ServerConfig, TryTimeout,
 };
+
+use super::wire::WireArgs;
 
 /// How replicas are probed and ejected.
 #[derive(Debug, Args)]
@@ -40,6 +42,12 @@ pub(super) struct HealthArgs {
     /// Eject a replica whose share of right answers is below this share of the others'; 0 compares none.
     #[arg(long, env = "MARTELLO_EJECT_BELOW", value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
     eject_below: Option<u8>,
+    /// Seconds after which replicas are compared so again.
+    #[arg(long, env = "MARTELLO_COMPARE_INTERVAL", value_name = "SECONDS", value_parser = seconds)]
+    compare_interval: Option<Duration>,
+    /// Requests that a replica must have had by then to be compared.
+    #[arg(long, env = "MARTELLO_COMPARE_REQUESTS", value_name = "COUNT")]
+    compare_requests: Option<u32>,
     /// Seconds of the first ejection; each further one in a row lasts twice as long.
     #[arg(long, env = "MARTELLO_EJECTION", value_name = "SECONDS", value_parser = seconds)]
     ejection: Option<Duration>,
@@ -82,6 +90,8 @@ impl HealthArgs {
         set(&mut outliers.consecutive_connect_failures, self.eject_connect_failures);
         set(&mut outliers.consecutive_timeouts, self.eject_timeouts);
         set(&mut outliers.comparison_percent, self.eject_below);
+        set(&mut outliers.comparison_interval, self.compare_interval);
+        set(&mut outliers.comparison_attempts, self.compare_requests);
         set(&mut outliers.base_ejection, self.ejection);
         set(&mut outliers.max_ejection, self.max_ejection);
         set(&mut outliers.ceiling_percent, self.ejection_ceiling);
@@ -102,9 +112,15 @@ pub(super) struct RetryArgs {
     /// Retries that may be made at once, beyond that.
     #[arg(long, env = "MARTELLO_RETRY_RESERVE", value_name = "COUNT")]
     retry_reserve: Option<u32>,
+    /// Retries that may be made each second whatever succeeds.
+    #[arg(long, env = "MARTELLO_RETRY_TRICKLE", value_name = "COUNT")]
+    retry_trickle: Option<u32>,
     /// Seconds that an attempt may take, at least, before a request is tried elsewhere; 0 never does so.
     #[arg(long, env = "MARTELLO_TRY_TIMEOUT", value_name = "SECONDS", value_parser = seconds)]
     try_timeout: Option<Duration>,
+    /// How many times as long as the slowest of the recent answers an attempt may take.
+    #[arg(long, env = "MARTELLO_TRY_TIMEOUT_MULTIPLE", value_name = "TIMES", value_parser = clap::value_parser!(u32).range(1..))]
+    try_timeout_multiple: Option<u32>,
     /// The largest body, in bytes, that is kept to be sent again.
     #[arg(long, env = "MARTELLO_REPLAY_BYTES", value_name = "BYTES")]
     replay_bytes: Option<usize>,
@@ -128,11 +144,13 @@ impl RetryArgs {
         let mut budget = RetryBudget::default();
         set(&mut budget.ratio, self.retry_ratio);
         set(&mut budget.reserve, self.retry_reserve);
-        let timeout = match self.try_timeout {
-            None => TryTimeout::default(),
-            Some(Duration::ZERO) => TryTimeout::NEVER,
-            Some(floor) => TryTimeout { floor, ..TryTimeout::default() },
-        };
+        set(&mut budget.trickle, self.retry_trickle);
+        let mut timeout = TryTimeout::default();
+        set(&mut timeout.floor, self.try_timeout);
+        set(&mut timeout.multiple, self.try_timeout_multiple);
+        if timeout.floor.is_zero() {
+            timeout = TryTimeout::NEVER;
+        }
         builder.retry_budget(budget).try_timeout(timeout)
     }
 }
@@ -159,10 +177,6 @@ pub(super) struct LimitArgs {
     /// The largest body of a request, in bytes.
     #[arg(long, env = "MARTELLO_MAX_BODY", value_name = "BYTES")]
     max_body: Option<u64>,
-    /// What becomes of a request's fields whose names have an underscore, which some servers take for those with a
-    /// hyphen: drop or pass.
-    #[arg(long, env = "MARTELLO_UNDERSCORES", value_name = "WHAT", default_value_t = Underscores::default())]
-    underscores: Underscores,
     /// Seconds that the head of a request may take.
     #[arg(long, env = "MARTELLO_HEAD_TIMEOUT", value_name = "SECONDS", value_parser = seconds)]
     head_timeout: Option<Duration>,
@@ -197,8 +211,11 @@ pub(super) struct LimitArgs {
 }
 
 impl LimitArgs {
-    pub(super) fn apply(&self, builder: BalancerBuilder) -> BalancerBuilder {
-        builder.admission(self.admission()).endpoint(self.endpoint()).server(self.server())
+    pub(super) fn apply(&self, builder: BalancerBuilder, wire: &WireArgs) -> BalancerBuilder {
+        let (mut endpoint, mut server) = (self.endpoint(), self.server());
+        wire.endpoint(&mut endpoint);
+        wire.server(&mut server);
+        builder.admission(self.admission()).endpoint(endpoint).server(server)
     }
 
     fn admission(&self) -> AdmissionLimits {
@@ -222,7 +239,7 @@ impl LimitArgs {
     fn server(&self) -> ServerConfig {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let workers = self.workers.map_or(if processors > 1 { processors } else { 0 }, usize::from);
-        let mut config = ServerConfig { workers, underscores: self.underscores, ..ServerConfig::default() };
+        let mut config = ServerConfig { workers, ..ServerConfig::default() };
         set(&mut config.limits.body_bytes, self.max_body);
         set(&mut config.max_connections, self.max_connections.map(std::num::NonZeroUsize::get));
         set(&mut config.head_timeout, self.head_timeout);
@@ -234,7 +251,7 @@ impl LimitArgs {
     }
 }
 
-fn set<T>(place: &mut T, value: Option<T>) {
+pub(super) fn set<T>(place: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *place = value;
     }

@@ -1,6 +1,7 @@
 //! `martello balance`: many replicas look like one.
 
 mod limits;
+mod wire;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use martello_balancer::{
 };
 
 use self::limits::{HealthArgs, LimitArgs, RetryArgs, seconds};
+use self::wire::WireArgs;
 use crate::output;
 use crate::runtime::{shutdown_requested, unless_ended};
 
@@ -54,6 +56,8 @@ pub(crate) struct Balance {
     #[command(flatten)]
     limits: LimitArgs,
     #[command(flatten)]
+    wire: WireArgs,
+    #[command(flatten)]
     seeing: SeeingArgs,
     #[command(flatten)]
     admin: AdminArgs,
@@ -72,6 +76,9 @@ struct NameArgs {
     /// Seconds after which it is looked up again at the latest.
     #[arg(long, env = "MARTELLO_DNS_CEILING", value_name = "SECONDS", value_parser = seconds)]
     dns_ceiling: Option<Duration>,
+    /// Seconds that a name server may take.
+    #[arg(long, env = "MARTELLO_DNS_TIMEOUT", value_name = "SECONDS", value_parser = seconds)]
+    dns_timeout: Option<Duration>,
 }
 
 /// What there is to see.
@@ -145,7 +152,7 @@ impl Balance {
         }
         builder = self.names.apply(builder);
         builder = self.health.apply(builder)?;
-        builder = self.limits.apply(self.retries.apply(builder));
+        builder = self.wire.apply(self.limits.apply(self.retries.apply(builder), &self.wire));
         self.admin.apply(self.seeing.apply(builder))
     }
 }
@@ -154,8 +161,9 @@ impl NameArgs {
     fn apply(&self, builder: BalancerBuilder) -> BalancerBuilder {
         let floor = self.dns_floor.unwrap_or(Dns::FLOOR);
         let ceiling = self.dns_ceiling.unwrap_or(Dns::CEILING);
+        let servers = NameServers::new(self.dns_server.iter().copied());
         builder
-            .name_servers(NameServers::new(self.dns_server.iter().copied()))
+            .name_servers(servers.patience(self.dns_timeout.unwrap_or(NameServers::PATIENCE)))
             .look_up_between(floor, ceiling)
     }
 }
