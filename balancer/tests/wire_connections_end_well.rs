@@ -201,3 +201,18 @@ async fn connections_past_the_limit_wait_for_their_turn() {
     drop(first);
     assert_eq!(status(&second.answer().await.unwrap()), 200);
 }
+
+/// A client that takes nothing of its answer is cut off, and nothing of the answer is left behind in the kernel.
+#[tokio::test]
+async fn a_client_that_does_not_read_is_reset() {
+    let answer = [b"HTTP/1.1 200 OK\r\ncontent-length: 33554432\r\n\r\n", &vec![b'a'; 32 << 20][..]].concat();
+    let replica = Replica::start(Reply::Answer(answer.leak())).await;
+    let server = ServerConfig { write_pause: Duration::from_millis(200), ..ServerConfig::default() };
+    let front = Front::with(replica.address, server, EndpointConfig::default()).await;
+    let mut client = Client::connect(front.address).await;
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    until(|| front.stats.counts().accepted == 1).await;
+    until(|| front.stats.counts().active == 0).await;
+    let (got, clean) = client.rest().await;
+    assert!(!clean && got.len() < 32 << 20, "{} bytes", got.len());
+}

@@ -44,7 +44,8 @@ const TRACE_CONTENT: Violation = Violation::malformed("a TRACE request has conte
 /// Returns the length of the head at the front of `buffer` once it is whole, within the limits.
 pub(crate) fn find(scan: &mut HeadScan, buffer: &[u8], limits: &Limits) -> Result<Option<usize>, Violation> {
     let end = scan.end_of_head(buffer)?;
-    if scan.in_first_line() && buffer.len() > limits.request_line_bytes {
+    // That of a whole head is measured when it is parsed.
+    if end.is_none() && scan.start_line(buffer) > limits.request_line_bytes {
         return Err(LONG_LINE);
     }
     if end.unwrap_or(buffer.len()) > limits.head_bytes {
@@ -235,6 +236,9 @@ mod tests {
         let limits = Limits::for_requests();
         let line = find(&mut HeadScan::default(), &[b'a'; 9_000], &limits);
         assert_eq!(line.unwrap_err().status(), StatusCode::URI_TOO_LONG);
+        let line =
+            find(&mut HeadScan::default(), format!("GET /{long} HTTP/1.1\r\nHost").as_bytes(), &limits);
+        assert_eq!(line.unwrap_err().status(), StatusCode::URI_TOO_LONG, "also when its end has come");
         let head = format!("GET / HTTP/1.1\r\nx: {}", "a".repeat(33_000));
         let head = find(&mut HeadScan::default(), head.as_bytes(), &limits);
         assert_eq!(head.unwrap_err().status(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);

@@ -18,6 +18,8 @@ const BARE_LF: Violation = Violation::malformed("a line does not end with CR LF 
 pub(crate) struct HeadScan {
     seen: usize,
     line: usize,
+    /// The length of the start line, once that is whole and the head is not.
+    first_line: usize,
 }
 
 impl HeadScan {
@@ -37,6 +39,9 @@ impl HeadScan {
             if line.last() != Some(&b'\r') {
                 return Err(BARE_LF);
             }
+            if self.line == 0 {
+                self.first_line = newline + 1;
+            }
             self.seen = newline + 1;
             self.line = newline + 1;
             if line.len() == 1 {
@@ -47,9 +52,13 @@ impl HeadScan {
         Ok(None)
     }
 
-    /// Returns whether the start line is still incomplete.
-    pub(crate) fn in_first_line(&self) -> bool {
-        self.line == 0
+    /// Returns how much there is of the start line while the rest of the head is awaited; `buffer` is that of the last
+    /// call.
+    pub(crate) fn start_line(&self, buffer: &[u8]) -> usize {
+        match self.line {
+            0 => buffer.len(),
+            _ => self.first_line,
+        }
     }
 }
 
@@ -88,8 +97,19 @@ mod tests {
     #[test]
     fn a_whole_head_is_past_its_first_line_whatever_follows_it() {
         let mut scan = HeadScan::default();
-        assert_eq!(scan.end_of_head(&[b"GET / HTTP/1.1\r\n\r\n", &[b'a'; 9_000][..]].concat()), Ok(Some(18)));
-        assert!(!scan.in_first_line());
+        let whole = [b"GET / HTTP/1.1\r\n\r\n", &[b'a'; 9_000][..]].concat();
+        assert_eq!(scan.end_of_head(&whole), Ok(Some(18)));
+        assert!(scan.start_line(&whole) <= 18);
+    }
+
+    #[test]
+    fn a_start_line_is_as_long_as_it_is_however_it_came() {
+        let line = b"GET / HTTP/1.1\r\n";
+        let (mut scan, whole) = (HeadScan::default(), [&line[..], b"host: a"].concat());
+        for cut in [3, 15, 20, whole.len()] {
+            assert_eq!(scan.end_of_head(&whole[..cut]), Ok(None));
+            assert_eq!(scan.start_line(&whole[..cut]), cut.min(line.len()));
+        }
     }
 
     proptest! {

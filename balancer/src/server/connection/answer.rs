@@ -185,6 +185,8 @@ impl Connection {
         }
         self.alarm.set_if_clear(self.config.write_pause);
         ready!(self.alarm.poll(cx));
+        // What it did not take would otherwise stay in the kernel for minutes after the connection was closed.
+        self.ending = Ending::Reset;
         let slow = Error::new(ErrorKind::ClientGone, "the client did not take its answer");
         Poll::Ready(Err(Failure::Body(slow)))
     }
@@ -194,6 +196,10 @@ impl Connection {
     fn abort(&mut self, failure: &Failure, framing: Framing) {
         tracing::debug!(?failure, "an answer was cut off");
         self.tunnel = None;
-        self.ending = if framing == Framing::UntilClose { Ending::Reset } else { Ending::Close };
+        if framing == Framing::UntilClose {
+            self.ending = Ending::Reset;
+        } else if self.ending != Ending::Reset {
+            self.ending = Ending::Close;
+        }
     }
 }
