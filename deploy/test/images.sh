@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Builds the images that the tests of this folder start, side by side: deploy/test/images.sh
 # Martello's and MLflow's from their own Dockerfiles, unchanged, and stand-ins for those that not every machine can pull.
-# Martello's is compiled by the profile PROFILE (release), since what is shipped (dist) takes five minutes more to link.
 # They have names of their own, so that no image that somebody works with is replaced; deploy/test/clean.sh removes them.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -18,7 +17,7 @@ cp -r deploy/test/stand-ins/object-store "$store"
 
 build() { # name, folder
     local started=$SECONDS
-    docker build --force-rm -t "$1" --build-arg PROFILE="${PROFILE:-release}" --build-arg REVISION="$(git rev-parse HEAD 2>/dev/null || echo unknown)" "$2" >"$logs/${1%%:*}" 2>&1 ||
+    docker build --force-rm -t "$1" --build-arg REVISION="$(git rev-parse HEAD 2>/dev/null || echo unknown)" "$2" >"$logs/${1%%:*}" 2>&1 ||
         { tail -n 40 "$logs/${1%%:*}" >&2; echo "image $1 cannot be built" >&2; return 1; }
     echo "image $1: $((SECONDS - started)) s, $(docker image inspect -f '{{.Size}}' "$1" | awk '{ printf "%.1f MB", $1 / 1e6 }')"
 }

@@ -39,8 +39,11 @@ impl Model for Label {
     }
 }
 
+/// Where a dialect's answer has the predictions.
+type FindPredictions = fn(&Value) -> Vec<Value>;
+
 /// A request in each dialect, and where its answer has the predictions.
-fn dialects() -> [(String, fn(&Value) -> Vec<Value>); 4] {
+fn dialects() -> [(String, FindPredictions); 4] {
     let row = |x| json!({ "feature1": x, "feature2": 10, "feature3": 100 });
     let rows: Vec<_> = (0..ROWS).map(row).collect();
     let column = |name: &str| {
@@ -84,7 +87,7 @@ async fn a_hundred_swaps_under_load_fail_no_request_and_mix_no_answer() {
                 client.send(request.clone()).await;
                 let answer = client.answer().await.expect("every request is answered");
                 assert_eq!(answer.status, 200, "{}", answer.text());
-                let got = predictions(&serde_json::from_str(&answer.text()).unwrap());
+                let got = predictions(&serde_json::from_str(answer.text()).unwrap());
                 let model = expected.iter().position(|expected| *expected == got);
                 let model = model.unwrap_or_else(|| panic!("a mixed answer: {}", answer.text()));
                 seen[model].fetch_add(1, Ordering::Relaxed);
