@@ -164,7 +164,7 @@ pub(crate) async fn list_files(
     Ok(files)
 }
 
-/// Streams one file into the download, hashing on the way; stops as soon as it is longer than it should be.
+/// Brings one file into the download, hashing on the way; stops as soon as it is longer than it should be.
 async fn receive(
     source: &Source<'_>,
     path: &ArtifactPath,
@@ -172,19 +172,27 @@ async fn receive(
     download: &Download,
 ) -> Result<ManifestFile> {
     let &Source { artifacts, root, progress } = source;
-    let mut pieces = artifacts.get(root, path).await?;
-    let mut file = download.create(path).await?;
     let mut left = size;
-    while let Some(piece) = poll_fn(|cx| pieces.as_mut().poll_next(cx)).await {
-        let piece = piece?;
+    let mut came = |len: u64| {
         left = left
-            .checked_sub(piece.len() as u64)
+            .checked_sub(len)
             .ok_or_else(|| Error::integrity(format!("{root}: {path} is longer than its {size} bytes")))?;
-        let len = piece.len() as u64;
-        file.write(piece).await?;
         progress.advanced(len);
-    }
-    let (sha256, size) = file.finish().await?;
+        Ok(())
+    };
+    let (sha256, size) = match artifacts.local_file(root, path).await? {
+        Some(file) => download.copy(path, file, came).await?,
+        None => {
+            let mut pieces = artifacts.get(root, path).await?;
+            let mut file = download.create(path).await?;
+            while let Some(piece) = poll_fn(|cx| pieces.as_mut().poll_next(cx)).await {
+                let piece = piece?;
+                came(piece.len() as u64)?;
+                file.write(piece).await?;
+            }
+            file.finish().await?
+        }
+    };
     Ok(ManifestFile { path: path.clone(), size, sha256 })
 }
 

@@ -1,5 +1,6 @@
 //! One store for all locations: each goes to the store that its kind needs.
 
+use std::fs::File;
 use std::sync::Arc;
 
 use crate::{
@@ -66,6 +67,14 @@ impl ArtifactStore for RoutedArtifacts {
 
     fn get<'a>(&'a self, root: &'a Location, path: &'a ArtifactPath) -> BoxFuture<'a, Result<ByteStream>> {
         Box::pin(async move { self.of(root)?.get(root, path).await })
+    }
+
+    fn local_file<'a>(
+        &'a self,
+        root: &'a Location,
+        path: &'a ArtifactPath,
+    ) -> BoxFuture<'a, Result<Option<File>>> {
+        Box::pin(async move { self.of(root)?.local_file(root, path).await })
     }
 
     fn list<'a>(

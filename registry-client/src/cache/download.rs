@@ -1,6 +1,6 @@
 //! A model on its way into the cache.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::{Cache, Entry, entry, evict};
 use crate::disk::{sync_dir, sync_file};
-use crate::transfer::FileWriter;
-use crate::{ArtifactPath, Error, ErrorKind, MANIFEST_FILE, Manifest, Result, blocking};
+use crate::transfer::{FileWriter, copy};
+use crate::{ArtifactPath, Digest, Error, ErrorKind, MANIFEST_FILE, Manifest, Result, blocking};
 
 /// How old a download must be to count as left behind by a crash: no honest one takes a day.
 const ABANDONED_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
@@ -31,12 +31,28 @@ impl Download {
 
     /// Opens a new file for writing.
     pub(crate) async fn create(&self, path: &ArtifactPath) -> Result<FileWriter> {
+        let (file, target) = self.create_file(path).await?;
+        FileWriter::new(file, target)
+    }
+
+    /// Makes a new file a copy of one of this machine; `came` is told of its bytes as they come, and can end it.
+    pub(crate) async fn copy(
+        &self,
+        path: &ArtifactPath,
+        from: File,
+        came: impl FnMut(u64) -> Result<()>,
+    ) -> Result<(Digest, u64)> {
+        let (file, target) = self.create_file(path).await?;
+        copy(from, file, target, came).await
+    }
+
+    async fn create_file(&self, path: &ArtifactPath) -> Result<(File, PathBuf)> {
         let target = self.folder.join("model").join(path.as_str());
         if let Some(parent) = target.parent() {
             tokio::fs::create_dir_all(parent).await.map_err(|e| Error::io("create", parent, e))?;
         }
         let file = tokio::fs::File::create_new(&target).await.map_err(|e| Error::io("create", &target, e))?;
-        FileWriter::new(file.into_std().await, target)
+        Ok((file.into_std().await, target))
     }
 
     /// Makes the model visible under the name of its content, then evicts what is too much. `manifest` is what was received.

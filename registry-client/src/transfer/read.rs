@@ -53,11 +53,6 @@ impl FilePieces {
         })
     }
 
-    /// Returns the next piece; cancelling the call loses none.
-    pub(crate) async fn next(&mut self) -> Option<Result<Bytes>> {
-        self.pieces.recv().await
-    }
-
     fn spawn(work: impl FnOnce(&mpsc::Sender<Result<Bytes>>) -> Result<()> + Send + 'static) -> Result<Self> {
         let (out, pieces) = mpsc::channel(AHEAD);
         super::spawn(move || {
@@ -132,11 +127,17 @@ impl Buffers {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+
     use super::*;
+
+    async fn next(pieces: &mut FilePieces) -> Option<Result<Bytes>> {
+        poll_fn(|cx| Pin::new(&mut *pieces).poll_next(cx)).await
+    }
 
     async fn collect(mut pieces: FilePieces) -> Result<Vec<u8>> {
         let mut all = Vec::new();
-        while let Some(piece) = pieces.next().await {
+        while let Some(piece) = next(&mut pieces).await {
             all.extend_from_slice(&piece?);
         }
         Ok(all)
@@ -172,7 +173,7 @@ mod tests {
         let (kept, opened) = file(&content);
         let mut pieces = FilePieces::read(opened, kept.path().to_owned()).unwrap();
         let mut held = Vec::new();
-        while let Some(piece) = pieces.next().await {
+        while let Some(piece) = next(&mut pieces).await {
             held.push(piece.unwrap());
         }
         assert!(held.concat() == content);
@@ -184,9 +185,9 @@ mod tests {
         let mut pieces =
             FilePieces::read_checked(opened, kept.path().into(), |_, _| Err(Error::integrity("changed")))
                 .unwrap();
-        let first = pieces.next().await.unwrap().unwrap();
+        let first = next(&mut pieces).await.unwrap().unwrap();
         assert_eq!(first.len(), PIECE_BYTES);
-        assert!(pieces.next().await.unwrap().is_err());
-        assert!(pieces.next().await.is_none());
+        assert!(next(&mut pieces).await.unwrap().is_err());
+        assert!(next(&mut pieces).await.is_none());
     }
 }

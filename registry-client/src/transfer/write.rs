@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{AHEAD, PIECE_BYTES, spawn};
+use super::{AHEAD, PIECE_BYTES, lost, spawn};
 use crate::digest::Hasher;
 use crate::{Digest, Error, ErrorKind, Result};
 
@@ -100,10 +100,6 @@ fn hash(mut batches: mpsc::Receiver<Vec<Bytes>>) -> (Digest, u64) {
         batch.iter().for_each(|piece| hasher.update(piece));
     }
     hasher.finish()
-}
-
-fn lost(ended: oneshot::error::RecvError) -> Error {
-    Error::new(ErrorKind::Unavailable, "the thread that writes a file has ended").with_source(ended)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod lock;
 mod put;
 mod read;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -107,6 +108,17 @@ impl ArtifactStore for LocalArtifacts {
             let (root, path) = (local(root)?.to_owned(), path.clone());
             let (file, path) = blocking(move || read::open(&root, &path)).await?;
             read::stream(file, path)
+        })
+    }
+
+    fn local_file<'a>(
+        &'a self,
+        root: &'a Location,
+        path: &'a ArtifactPath,
+    ) -> BoxFuture<'a, Result<Option<File>>> {
+        Box::pin(async move {
+            let (root, path) = (local(root)?.to_owned(), path.clone());
+            blocking(move || read::open(&root, &path)).await.map(|(file, _)| Some(file))
         })
     }
 

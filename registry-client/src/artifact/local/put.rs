@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::folder::{refuse_links, resolve};
 use crate::disk::{create_dirs, sync_dir, sync_file};
-use crate::transfer::{FilePieces, FileWriter};
+use crate::transfer::{FileWriter, copy};
 use crate::{ArtifactPath, Content, Digest, Error, ErrorKind, Overwrite, PutOptions, Result, blocking};
 
 /// Stores a file; `temporary` is where it is written first, if not in the folder of its place.
@@ -53,18 +53,17 @@ impl Temporary {
 
     /// Writes and hashes.
     async fn fill(&self, file: File, content: Content) -> Result<(Digest, u64)> {
-        let mut writer = FileWriter::new(file, self.path.clone())?;
         match content {
-            Content::Memory(bytes) => writer.write(bytes).await?,
+            Content::Memory(bytes) => {
+                let mut writer = FileWriter::new(file, self.path.clone())?;
+                writer.write(bytes).await?;
+                writer.finish().await
+            }
             Content::File(source) => {
                 let from = tokio::fs::File::open(&source).await.map_err(|e| Error::io("read", &source, e))?;
-                let mut pieces = FilePieces::read(from.into_std().await, source)?;
-                while let Some(piece) = pieces.next().await {
-                    writer.write(piece?).await?;
-                }
+                copy(from.into_std().await, file, self.path.clone(), |_| Ok(())).await
             }
         }
-        writer.finish().await
     }
 
     fn publish(&self, target: &Path, overwrite: Overwrite) -> Result<()> {
