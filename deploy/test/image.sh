@@ -20,6 +20,18 @@ docker export "$id" | tar -xO martello >"$logs/martello"
 ! grep -aq '/ld-linux' "$logs/martello" || fail "the binary is not static"
 say "image: $(awk -v size="$size" 'BEGIN { printf "%.1f MB", size / 1e6 }'), one static binary and the certificates"
 
+# BuildKit takes the same Dockerfile: its first stage tells in seconds. Not every `docker` can ask for it.
+buildkit=
+for docker in $(which -a docker); do
+    DOCKER_BUILDKIT=1 "$docker" build -q - <<<$'FROM scratch\nLABEL of=nothing' >/dev/null 2>&1 && buildkit=$docker && break
+done
+if [ -n "$buildkit" ]; then
+    DOCKER_BUILDKIT=1 "$buildkit" build -q --target manifests . >/dev/null || fail "BuildKit does not take the Dockerfile"
+    say "BuildKit takes the Dockerfile"
+else
+    say "NOT TESTED: BuildKit (no docker here can ask for it)"
+fi
+
 # SIGTERM ends every command as process 1, confined as in the compose files, whatever it is at.
 ends() { # exit code, then the command
     local code=$1 id from took
