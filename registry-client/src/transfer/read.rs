@@ -29,6 +29,10 @@ impl FilePieces {
 
     /// Reads a file to its end and hashes it. The last piece is held back until `finish` has agreed with the checksum and the size,
     /// so that a file that is not what was announced is never sent whole.
+    #[cfg_attr(
+        not(feature = "rest"),
+        allow(dead_code, reason = "files are checked on their way to a server")
+    )]
     pub(crate) fn read_checked(
         file: File,
         path: PathBuf,
