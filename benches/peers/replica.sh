@@ -67,7 +67,7 @@ CONF
     echo "$file"
 }
 
-serve() { echo "$bin/martello serve --listen 127.0.0.1:$1 --data-dir $work/data"; }
+serve() { echo "env -u MLFLOW_TRACKING_URI $bin/martello serve --listen 127.0.0.1:$1 --data-dir $work/data"; }
 uvicorn() { echo "$PYTHON -m uvicorn --app-dir benches/peers fastapi_app:app --port $1 --log-level warning"; }
 
 "$bin/martello" train --data-dir "$work/data" >/dev/null
