@@ -1,6 +1,8 @@
 //! Where a replica agrees to go on in another protocol, bytes pass both ways (RFC 9110 section 7.8).
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "wire/tunnel.rs"]
+mod tunnel;
 mod wire;
 
 use std::net::SocketAddr;
@@ -13,10 +15,9 @@ use martello_balancer::{
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
+use tunnel::{AGREE, ASK, expect, expect_end, read_head};
 use wire::{Client, Front, PATIENCE, Replica, Reply, body, status, until};
 
-const ASK: &str = "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: k\r\n\r\n";
-const AGREE: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: v\r\n\r\n";
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na";
 const SOON: Duration = Duration::from_millis(100);
 
@@ -32,30 +33,6 @@ async fn by_hand(server: ServerConfig) -> (TcpListener, Front) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     (listener, Front::with(address, server, EndpointConfig::default()).await)
-}
-
-async fn read_head(stream: &mut TcpStream) -> String {
-    let mut head = Vec::new();
-    let read = async {
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(stream.read_u8().await.unwrap());
-        }
-    };
-    timeout(PATIENCE, read).await.expect("a head comes");
-    String::from_utf8(head).unwrap()
-}
-
-async fn expect(stream: &mut TcpStream, expected: &[u8]) {
-    let mut bytes = vec![0; expected.len()];
-    timeout(PATIENCE, stream.read_exact(&mut bytes)).await.expect("it comes").unwrap();
-    assert_eq!(bytes.escape_ascii().to_string(), expected.escape_ascii().to_string());
-}
-
-/// The end of what the other side says, with nothing before it.
-async fn expect_end(stream: &mut TcpStream) {
-    let mut rest = Vec::new();
-    timeout(PATIENCE, stream.read_to_end(&mut rest)).await.expect("it ends").unwrap();
-    assert_eq!(rest, b"");
 }
 
 /// A tunnel through a front: the front, the client's end and the replica's.

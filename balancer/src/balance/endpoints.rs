@@ -50,6 +50,9 @@ impl<E, P: Policy> Endpoints<E, P> {
     /// Stops sending to an endpoint, at once, and returns a future that ends when everything that was
     /// sent to it is answered and it is forgotten. Without awaiting it, the endpoint stays listed as
     /// draining. Unknown names are left alone.
+    ///
+    /// What has gone on in another protocol ([`Upgrades`](crate::Upgrades)) would never be answered: it is cut off
+    /// after [`ServerConfig::drain_grace`](crate::ServerConfig::drain_grace), also when the endpoint is removed.
     pub fn drain(&self, name: &str) -> impl Future<Output = ()> + Send + use<E, P>
     where
         E: Send + Sync,

@@ -25,6 +25,8 @@ pub struct Load {
     memory: AtomicU64,
     pure: Declared,
     leaving: AtomicBool,
+    /// Told when the endpoint begins to leave.
+    left: Notify,
     idle: Notify,
     /// Failures since the last success.
     pub(crate) run: AtomicU32,
@@ -49,6 +51,7 @@ impl Load {
             memory: AtomicU64::new(0),
             pure: Declared::default(),
             leaving: AtomicBool::new(false),
+            left: Notify::new(),
             idle: Notify::new(),
             run: AtomicU32::new(0),
             refuted: AtomicU32::new(0),
@@ -102,11 +105,16 @@ impl Load {
         self.pure.contains(kind)
     }
 
-    /// Waits until no request is at this endpoint.
-    pub(crate) async fn drained(&self) {
-        // Both sides are sequentially consistent, so that either the last request sees `leaving`
-        // or this sees that there is none.
+    /// Notes that the endpoint gets no more requests, and tells those that would go on without end.
+    pub(crate) fn leave(&self) {
         self.leaving.store(true, Ordering::SeqCst);
+        self.left.notify_waiters();
+    }
+
+    /// Waits until no request is at this endpoint, which is leaving.
+    pub(crate) async fn drained(&self) {
+        // Both sides are sequentially consistent, so that either the last request sees `leaving`, which was set before,
+        // or this sees that there is none.
         loop {
             let mut idle = std::pin::pin!(self.idle.notified());
             idle.as_mut().enable();
@@ -151,6 +159,18 @@ impl InFlight {
         // Taken back by dropping it, as any other: another request may have waited for the place meanwhile.
         (before < most).then_some(counted)
     }
+
+    /// Waits until the endpoint is leaving.
+    pub(crate) fn leaving(&self) -> impl Future<Output = ()> + Send + use<> {
+        let load = Arc::clone(&self.0);
+        async move {
+            // It hears from here on, so that whatever is not seen is heard.
+            let left = load.left.notified();
+            if !load.leaving.load(Ordering::SeqCst) {
+                left.await;
+            }
+        }
+    }
 }
 
 impl Drop for InFlight {
@@ -170,6 +190,7 @@ mod tests {
     async fn draining_waits_for_the_last_request() {
         let load = Arc::new(Load::new(1, NonZeroU16::MIN));
         let (first, second) = (InFlight::begin(&load), InFlight::begin(&load));
+        load.leave();
         let waiting = tokio::spawn({
             let load = Arc::clone(&load);
             async move { load.drained().await }
@@ -180,5 +201,17 @@ mod tests {
         drop(second);
         waiting.await.unwrap();
         assert_eq!(load.in_flight(), 0);
+    }
+
+    #[tokio::test]
+    async fn whoever_is_in_flight_is_told_once_the_endpoint_leaves() {
+        let load = Arc::new(Load::new(1, NonZeroU16::MIN));
+        let before = tokio::spawn(InFlight::begin(&load).leaving());
+        tokio::task::yield_now().await;
+        assert!(!before.is_finished());
+        load.leave();
+        before.await.unwrap();
+        // Picked before, and there after it.
+        InFlight::begin(&load).leaving().await;
     }
 }

@@ -153,6 +153,7 @@ impl<E, P: Policy> Set<E, P> {
         let node = Arc::clone(&member.node);
         self.change(member, Condition::new(EndpointState::Draining, reason, Instant::now()));
         self.publish(&members);
+        node.load.leave();
         Some(node)
     }
 

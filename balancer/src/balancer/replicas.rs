@@ -37,7 +37,8 @@ impl Replicas {
     }
 
     /// Stops sending to a replica, at once, and returns a future that ends when everything that was sent to
-    /// it is answered.
+    /// it is answered. What has gone on in another protocol is cut off after
+    /// [`ServerConfig::drain_grace`](crate::ServerConfig::drain_grace), also when the replica is removed.
     pub fn drain(&self, address: SocketAddr) -> impl Future<Output = ()> + Send + use<> {
         self.endpoints.drain(&address.to_string())
     }

@@ -1,6 +1,8 @@
 //! A connection that has left HTTP.
 
 use std::fmt;
+use std::future::pending;
+use std::pin::Pin;
 
 use http::HeaderValue;
 use tokio::net::TcpStream;
@@ -12,12 +14,15 @@ pub(crate) struct Tunnel {
     pub(crate) protocol: HeaderValue,
     /// With what the replica has said already.
     pub(crate) replica: Reader<TcpStream>,
-    kept: Vec<Box<dyn Send>>,
+    /// Ready when the replica is leaving; from then on the tunnel has a grace and no more.
+    pub(crate) leaving: Pin<Box<dyn Future<Output = ()> + Send>>,
+    /// What lasts as long as the tunnel.
+    pub(crate) kept: Vec<Box<dyn Send>>,
 }
 
 impl Tunnel {
     pub(crate) fn new(protocol: HeaderValue, replica: Reader<TcpStream>) -> Self {
-        Self { protocol, replica, kept: Vec::new() }
+        Self { protocol, replica, leaving: Box::pin(pending()), kept: Vec::new() }
     }
 
     /// Keeps something, such as a count as in flight, until the tunnel ends.
@@ -25,9 +30,9 @@ impl Tunnel {
         self.kept.push(Box::new(kept));
     }
 
-    /// Takes the connection, and what lasts as long as it does.
-    pub(crate) fn open(self) -> (Reader<TcpStream>, impl Send) {
-        (self.replica, self.kept)
+    /// Lets the tunnel end a grace after this.
+    pub(crate) fn ends_after(&mut self, leaving: impl Future<Output = ()> + Send + 'static) {
+        self.leaving = Box::pin(leaving);
     }
 }
 

@@ -163,6 +163,9 @@ impl Protocol<Request<Body>, Response<Body>, Error> for Http {
         if response.body().as_bytes().is_some() {
             return response;
         }
+        if let Some(tunnel) = response.body_mut().as_tunnel_mut() {
+            tunnel.ends_after(in_flight.leaving());
+        }
         response.map(|body| counted(body, in_flight))
     }
 }

@@ -46,8 +46,8 @@ pub struct ServerConfig {
     /// When shutting down, how long idle connections are still listened to, their next answer saying
     /// `Connection: close`: a request that was already on its way is answered and not reset. Default: 500 ms.
     pub drain_notice: Duration,
-    /// When shutting down, how long requests under way may take before they are cut off. Default: 30 s, as long as
-    /// a replica may take to answer.
+    /// When shutting down, how long requests under way may take before they are cut off; and when a replica leaves, how
+    /// long its connections may go on in another protocol. Default: 30 s, as long as a replica may take to answer.
     pub drain_grace: Duration,
 }
 

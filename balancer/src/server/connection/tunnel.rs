@@ -2,12 +2,13 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use bytes::Buf;
 use tokio::io::AsyncWrite;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::time::sleep;
 
 use super::{Connection, Ending};
 use crate::h1::{Expect, Reader, Tunnel};
@@ -18,16 +19,20 @@ const FLOWS: usize = 4 * 1024;
 impl Connection {
     /// Carries bytes until both directions have ended, one of them fails, or nothing has moved for too long.
     ///
-    /// What the client sent behind its request goes first. A server that shuts down grants a tunnel its grace, as any
-    /// request, and then cuts it off: only the two ends know how to say goodbye in their protocol.
+    /// What the client sent behind its request goes first. When the server shuts down, or the replica leaves, a tunnel has
+    /// the grace of any request and is then cut off: only the two ends know how to say goodbye in their protocol.
     pub(super) async fn tunnel(&mut self, tunnel: Tunnel) {
         let Some(mut client) = self.reader.take() else { return };
-        let (Reader { io, buffer }, _kept) = tunnel.open();
+        let Tunnel { replica: Reader { io, buffer }, leaving, kept: _kept, .. } = tunnel;
         let (from_replica, mut to_replica) = io.into_split();
         let mut replica = Reader { io: from_replica, buffer };
         let mut up = Flow::new(&mut client, &mut to_replica);
         let mut down = Flow::new(&mut replica, &mut self.writer);
-        let (alarm, idle) = (&mut self.alarm, self.config.tunnel_idle);
+        let (alarm, idle, grace) = (&mut self.alarm, self.config.tunnel_idle, self.config.drain_grace);
+        let mut left = pin!(async {
+            leaving.await;
+            sleep(grace).await;
+        });
         alarm.set(idle);
         let ended = poll_fn(|cx| {
             let before = up.moved + down.moved;
@@ -38,12 +43,15 @@ impl Connection {
             if up.moved + down.moved > before {
                 alarm.set(idle);
             }
+            if left.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "its replica is leaving")));
+            }
             ready!(alarm.poll(cx));
-            Poll::Ready(Err(io::Error::from(io::ErrorKind::TimedOut)))
+            Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "nothing has moved in it")))
         });
         if let Err(error) = ended.await {
             tracing::debug!(%error, "a tunnel was cut off");
-            // Nobody knows what was on its way, unless there was nothing.
+            // Nobody knows what was on its way, unless there was nothing, or time enough to say goodbye.
             self.ending = if error.kind() == io::ErrorKind::TimedOut { Ending::Close } else { Ending::Reset };
         }
     }

@@ -205,7 +205,7 @@ pub(super) struct LimitArgs {
     /// told; 0, and the default on one processor, is one thread for everything.
     #[arg(long, env = "MARTELLO_BALANCE_WORKERS", value_name = "COUNT", value_parser = clap::value_parser!(u16).range(0..=1024))]
     workers: Option<u16>,
-    /// Seconds that requests in flight may take after SIGTERM.
+    /// Seconds that requests in flight may take after SIGTERM, and other protocols once their replica leaves.
     #[arg(long, env = "MARTELLO_GRACE", value_name = "SECONDS", value_parser = seconds)]
     grace: Option<Duration>,
 }
