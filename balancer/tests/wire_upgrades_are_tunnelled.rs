@@ -18,6 +18,8 @@ use tokio::time::timeout;
 use tunnel::{AGREE, ASK, expect, expect_end, read_head};
 use wire::{Client, Front, PATIENCE, Replica, Reply, body, status, until};
 
+const AGREE_AND_GREET: &[u8] =
+    b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhello";
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na";
 const SOON: Duration = Duration::from_millis(100);
 
@@ -288,7 +290,7 @@ async fn a_tunnel_counts_as_a_request_in_flight_until_it_ends() {
     let path = folder.path().join("log");
     for log in [None, Some(AccessLog::to_file(&path, AccessLogFormat::Json))] {
         let is_logged = log.is_some();
-        let replica = Replica::start(Reply::AnswerThenClose(AGREE)).await;
+        let replica = Replica::start(Reply::AnswerThenClose(AGREE_AND_GREET)).await;
         let running = balancer(replica.address, log).await;
         let name = replica.address.to_string();
         let in_flight = || {
@@ -301,6 +303,7 @@ async fn a_tunnel_counts_as_a_request_in_flight_until_it_ends() {
         let mut client = Client::connect(running.address).await.stream;
         client.write_all(ASK.as_bytes()).await.unwrap();
         assert!(read_head(&mut client).await.starts_with("HTTP/1.1 101 "));
+        expect(&mut client, b"hello").await;
         assert_eq!(in_flight(), (1, 1));
         assert!(!is_logged || std::fs::read_to_string(&path).unwrap().is_empty(), "it goes on");
         replica.close_all();
@@ -308,7 +311,9 @@ async fn a_tunnel_counts_as_a_request_in_flight_until_it_ends() {
         drop(client);
         until(|| in_flight() == (0, 0)).await;
         if is_logged {
-            until(|| std::fs::read_to_string(&path).unwrap().contains("\"status\":101")).await;
+            until(|| std::fs::read_to_string(&path).unwrap().ends_with('\n')).await;
+            let line = std::fs::read_to_string(&path).unwrap();
+            assert!(line.contains("\"status\":101") && line.contains("\"bytes\":5,"), "{line}");
         }
     }
 }

@@ -5,6 +5,10 @@ use std::{
     future::Future,
     net::IpAddr,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll, ready},
 };
 
@@ -49,7 +53,8 @@ where
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         // Boxed: without a log, a request carries one word more.
         let entry = self.log.as_ref().map(|log| {
-            Box::new(Entry { log: log.clone(), asked: Asked::of(&request, self.from), answered: None })
+            let asked = Asked::of(&request, self.from);
+            Box::new(Entry { log: log.clone(), asked, answered: None, tunnelled: None })
         });
         LoggedFuture { answer: self.inner.call(request), entry }
     }
@@ -61,13 +66,18 @@ struct Entry {
     log: LogWriter,
     asked: Asked,
     answered: Option<Answered>,
+    /// Counts the bytes that a tunnel brings to the client.
+    tunnelled: Option<Arc<AtomicU64>>,
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
         // The number that nginx gives to a client that closed its connection before it was answered.
         let gone = Answered { status: 499, bytes: None, by: None, whole: false };
-        let answered = self.answered.take().unwrap_or(gone);
+        let mut answered = self.answered.take().unwrap_or(gone);
+        if let Some(sent) = &self.tunnelled {
+            answered.bytes = Some(sent.load(Ordering::Relaxed));
+        }
         self.log.put(self.asked.line(&answered, self.log.format));
     }
 }
@@ -115,6 +125,7 @@ fn note(mut entry: Box<Entry>, answer: Result<Response<Body>, Error>) -> Result<
     if let Some(tunnel) = response.body_mut().as_tunnel_mut() {
         // Written when it ends.
         entry.answered = entry.answered.take().map(|answered| Answered { whole: true, ..answered });
+        entry.tunnelled = Some(Arc::clone(&tunnel.sent));
         tunnel.keep(entry);
         return Ok(response);
     }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::future::pending;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use http::HeaderValue;
 use tokio::net::TcpStream;
@@ -16,13 +18,15 @@ pub(crate) struct Tunnel {
     pub(crate) replica: Reader<TcpStream>,
     /// Ready when the replica is leaving; from then on the tunnel has a grace and no more.
     pub(crate) leaving: Pin<Box<dyn Future<Output = ()> + Send>>,
+    /// How many bytes the client was sent, for whoever wants to know in the end.
+    pub(crate) sent: Arc<AtomicU64>,
     /// What lasts as long as the tunnel.
     pub(crate) kept: Vec<Box<dyn Send>>,
 }
 
 impl Tunnel {
     pub(crate) fn new(protocol: HeaderValue, replica: Reader<TcpStream>) -> Self {
-        Self { protocol, replica, leaving: Box::pin(pending()), kept: Vec::new() }
+        Self { protocol, replica, leaving: Box::pin(pending()), sent: Arc::default(), kept: Vec::new() }
     }
 
     /// Keeps something, such as a count as in flight, until the tunnel ends.

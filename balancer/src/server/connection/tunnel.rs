@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::Buf;
@@ -23,11 +24,11 @@ impl Connection {
     /// the grace of any request and is then cut off: only the two ends know how to say goodbye in their protocol.
     pub(super) async fn tunnel(&mut self, tunnel: Tunnel) {
         let Some(mut client) = self.reader.take() else { return };
-        let Tunnel { replica: Reader { io, buffer }, leaving, kept: _kept, .. } = tunnel;
+        let Tunnel { replica: Reader { io, buffer }, leaving, sent, kept: _kept, .. } = tunnel;
         let (from_replica, mut to_replica) = io.into_split();
         let mut replica = Reader { io: from_replica, buffer };
         let mut up = Flow::new(&mut client, &mut to_replica);
-        let mut down = Flow::new(&mut replica, &mut self.writer);
+        let mut down = Flow { written: Some(&sent), ..Flow::new(&mut replica, &mut self.writer) };
         let (alarm, idle, grace) = (&mut self.alarm, self.config.tunnel_idle, self.config.drain_grace);
         let mut left = pin!(async {
             leaving.await;
@@ -65,6 +66,8 @@ struct Flow<'a> {
     expect: Expect,
     /// Bytes read and written.
     moved: u64,
+    /// Where bytes that were written are counted.
+    written: Option<&'a AtomicU64>,
 }
 
 #[derive(Clone, Copy)]
@@ -77,7 +80,7 @@ enum State {
 
 impl<'a> Flow<'a> {
     fn new(from: &'a mut Reader<OwnedReadHalf>, to: &'a mut OwnedWriteHalf) -> Self {
-        Self { from, to, state: State::Open, expect: Expect::Head, moved: 0 }
+        Self { from, to, state: State::Open, expect: Expect::Head, moved: 0, written: None }
     }
 
     /// Ready when the sender has ended and the receiver knows.
@@ -108,6 +111,9 @@ impl<'a> Flow<'a> {
             }
             self.from.buffer.advance(taken);
             self.moved += taken as u64;
+            if let Some(written) = self.written {
+                written.fetch_add(taken as u64, Ordering::Relaxed);
+            }
         }
         Poll::Ready(Ok(()))
     }
