@@ -56,6 +56,34 @@ async fn replicas_that_all_answer_500_get_at_most_a_fifth_more() {
 }
 
 #[tokio::test]
+async fn a_replicas_own_error_reaches_the_client_as_it_came_while_none_is_healthy() {
+    let (replicas, running, mut client) = working().await;
+    replicas.iter().for_each(|replica| replica.answer_with(500));
+    for number in 0..100 {
+        let answer = client.post(format!("what failed in {number}")).await.expect("it answers");
+        let text: &[u8] = answer.body();
+        assert_eq!((answer.status().as_u16(), text), (500, format!("what failed in {number}").as_bytes()));
+        assert!(!answer.headers().contains_key("retry-after"), "nobody knows that: {answer:?}");
+    }
+    assert!(running.status.snapshot().panic, "all are ejected, and the snapshot says so");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn one_request_that_breaks_every_replica_fails_no_other() {
+    let (replicas, running, mut client) = working().await;
+    for _ in 0..20 {
+        replicas.iter().for_each(|replica| replica.answer_with(500));
+        for _ in 0..3 {
+            assert_eq!(client.post("poison".into()).await.expect("it answers").status(), 500);
+        }
+        replicas.iter().for_each(|replica| replica.answer_with(200));
+        assert_eq!(client.post("food".into()).await.expect("it answers").status(), 200);
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn replicas_that_all_reset_get_at_most_a_fifth_more() {
     for sent in LENGTHS {
         assert_eq!(check_outage("reset", |replica| replica.reset(), sent).await, [503].into());

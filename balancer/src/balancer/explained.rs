@@ -17,6 +17,8 @@ use crate::{BalanceError, Body, Error, ErrorKind, Fault, HttpEndpoint, balance::
 
 /// Turns a failure while no replica works into [`ErrorKind::NoEndpoint`]: that the last guess among
 /// bad ones failed in this way or that is not what a client should act on.
+///
+/// An answer stays one, also a 5xx: nobody else knows whether the replica or the request is at fault, and what was done.
 #[derive(Debug, Clone)]
 pub(super) struct Explained {
     balance: HttpBalance,
