@@ -5,8 +5,10 @@
 //!
 //! ```text
 //! three servers   300 answers   127.0.0.1:41871 100   127.0.0.1:35127 100   127.0.0.1:45307 100
-//! one goes away   300 answers   127.0.0.1:41871 0     127.0.0.1:35127 151   127.0.0.1:45307 151   (2 retries)
+//! one goes away   300 answers   127.0.0.1:41871 3     127.0.0.1:35127 149   127.0.0.1:45307 150   (2 retries)
 //! ```
+//!
+//! The one that goes away answers until it has heard of it, here once; two failed connections later it is ejected.
 
 #![expect(clippy::print_stdout, reason = "an example talks to a person")]
 

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! all work        300 answers   one 100 (ready)   two 100 (ready)   three 100 (ready)
-//! two is broken   300 answers   one 148 (ready)   two 5 (ejected: 5 failures in a row)   three 147 (ready)
+//! two is broken   300 answers   one 151 (ready)   two 5 (ejected: 5 failures in a row, the last a failed call)   three 149 (ready)
 //! two works again 300 answers   one 100 (ready)   two 100 (ready)   three 100 (ready)
 //! ```
 

@@ -6,10 +6,13 @@
 //! replicas on 127.0.0.1:34271, 127.0.0.1:42573, 127.0.0.1:39407
 //! 127.0.0.1:34271 is killed after 2 s, and nobody replaces it
 //! …
-//! 127.0.0.1:34271   ejected: 2 failed connections in a row
+//! 127.0.0.1:34271  ejected: 2 failures in a row, the last a failed connection
+//! 127.0.0.1:42573  ready: its probe succeeds
+//! 127.0.0.1:39407  ready: its probe succeeds
 //! ```
 //!
-//! then the table of the load test, with zero failures.
+//! then the table of the load test, with zero failures. The reason is the last that there was: one that lost five requests with
+//! it says `failed its trial: failed connection` in the end.
 
 #![expect(clippy::print_stdout, reason = "an example talks to a person")]
 
@@ -89,7 +92,7 @@ async fn lose_one(users: usize) -> anyhow::Result<()> {
 
     println!();
     for endpoint in status.snapshot().endpoints {
-        println!("{:<16} {} {}", endpoint.name, endpoint.state, endpoint.reason);
+        println!("{:<16} {}: {}", endpoint.name, endpoint.state, endpoint.reason);
     }
     println!("\n{report}");
     ensure!(report.failures() == 0, "{} of {} requests failed", report.failures(), report.requests());

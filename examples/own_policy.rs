@@ -4,9 +4,9 @@
 //! `cargo run --example own_policy`
 //!
 //! ```text
-//! two workers       ["a", "b"]        team 7 → b b b b
-//! a third joins     ["a", "b", "c"]   team 7 → c c c c
-//! the third leaves  ["a", "b"]        team 7 → b b b b
+//! two workers       ["a", "b"]        team 2 → b b b b
+//! a third joins     ["a", "b", "c"]   team 2 → c c c c
+//! the third leaves  ["a", "b"]        team 2 → b b b b
 //! ```
 
 #![expect(clippy::print_stdout, reason = "an example talks to a person")]
@@ -23,6 +23,9 @@ use martello::balancer::discovery::{Discover, follow};
 use martello::balancer::policy::{Candidates, Policy};
 use martello::balancer::{Balance, Load, Plain};
 use tower::{ServiceExt, util::BoxCloneSyncService};
+
+/// One of the third of all teams that a third worker takes over; the others stay where they are.
+const TEAM: u64 = 2;
 
 type Worker = BoxCloneSyncService<u64, String, Infallible>;
 type Workers = Balance<Worker, Rendezvous, Plain>;
@@ -80,7 +83,7 @@ async fn main() -> anyhow::Result<()> {
     let workers: Workers = Balance::builder().build(policy, std::iter::empty::<(String, Worker)>());
     tokio::spawn(follow(Lines { path: path.clone(), known: Vec::new() }, workers.endpoints(), worker));
 
-    key.store(7, Ordering::Relaxed);
+    key.store(TEAM, Ordering::Relaxed);
     show("two workers", &workers, 2).await?;
     std::fs::write(&path, "a\nb\nc\n")?;
     show("a third joins", &workers, 3).await?;
@@ -109,6 +112,6 @@ async fn show(situation: &str, workers: &Workers, count: usize) -> anyhow::Resul
     }
     ensure!(answers.windows(2).all(|two| two[0] == two[1]), "one team has one worker: {answers:?}");
     let names = format!("{:?}", workers.endpoints().names());
-    println!("{situation:<17} {names:<17} team 7 → {}", answers.join(" "));
+    println!("{situation:<17} {names:<17} team {TEAM} → {}", answers.join(" "));
     Ok(())
 }
