@@ -247,14 +247,16 @@ impl Replica {
             address = free.local_addr().expect("it is bound");
         }
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/faults");
-        let child = Command::new(python)
-            .args(["-m", "uvicorn", "uvicorn_app:app", "--app-dir", folder, "--log-level", "critical"])
+        let mut child = Command::new(python)
+            .args(["-m", "uvicorn", "uvicorn_app:app", "--app-dir", folder, "--log-level", "error"])
             .args(["--host", &address.ip().to_string(), "--port", &address.port().to_string()])
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .kill_on_drop(true)
             .spawn()
             .expect("there is a Python");
         while TcpStream::connect(address).await.is_err() {
+            let ended = child.try_wait().expect("the process is ours");
+            assert!(ended.is_none(), "uvicorn ended at once on {address}: see what it said above");
             sleep(Duration::from_millis(20)).await;
         }
         Self { address, child, told: None }
