@@ -14,7 +14,7 @@
 //! | `/health`, `/health/ready` | GET | whether this replica should get requests: [`Health`] |
 //! | `/health/live` | GET | 200 for as long as the process can answer at all |
 //! | `/` | GET | name, version, links |
-//! | `/openapi.json` | GET | OpenAPI 3.1: every path, with the models' columns |
+//! | `/openapi.json` | GET | OpenAPI 3.1: every path, with the models' columns; 304 to who has it already |
 //! | `/docs`, `/redoc` | GET | the same for people: Swagger UI with the feature `docs`, and a short page |
 //!
 //! `HEAD` is answered wherever `GET` is. Another method is 405 with `Allow`, another path 404, both in the shape of
@@ -83,6 +83,7 @@ pub struct Api<P = Predict> {
     health: Arc<Health>,
     repository: Repository,
     metrics: Arc<Metrics>,
+    openapi: Arc<openapi::Document>,
     predict: Deadline<Admission<ReadBody<Ask<P>>>>,
 }
 
@@ -109,7 +110,7 @@ impl<P> Api<P> {
         let predict = Deadline::new(admission.with_delays(target, burst), answer);
         let metrics = Arc::new(Metrics::new(&models));
         let health = Arc::new(Health::new(models, Drain::new()));
-        Self { health, repository: Repository::default(), metrics, predict }
+        Self { health, repository: Repository::default(), metrics, openapi: Arc::default(), predict }
     }
 
     /// Sheds by what waits for these workers: those of a [`Predict`] that is asked through a service of your own.
@@ -166,7 +167,7 @@ impl<P> Api<P> {
             Page::Health => self.health.answer(),
             Page::Live => health::live(),
             Page::Index => index::answer(models.first()),
-            Page::OpenApi => openapi::answer(models, self.limits()),
+            Page::OpenApi => self.openapi.answer(models, self.limits(), headers),
             Page::Docs(file) => docs::answer(*file, headers),
             Page::Metrics => metrics::answer(&self.metrics),
             Page::Ping => mlflow::ping(self.health.is_ready()),

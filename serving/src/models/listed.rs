@@ -2,7 +2,7 @@
 
 use martello_registry_client::ModelUri;
 
-use crate::Slot;
+use crate::{ServedModel, Slot};
 
 /// A slot, and what it is called while no model is in it.
 #[derive(Debug, Clone)]
@@ -58,6 +58,11 @@ impl ListedModel {
 
     /// Returns the name, unless it has none and no model either.
     pub(crate) fn name(&self) -> Option<String> {
-        self.name.clone().or_else(|| self.slot.load().map(|served| served.name().to_owned()))
+        self.name_with(self.slot.load().as_deref())
+    }
+
+    /// Returns the name while this is in the slot.
+    pub(crate) fn name_with(&self, served: Option<&ServedModel>) -> Option<String> {
+        self.name.clone().or_else(|| served.map(|served| served.name().to_owned()))
     }
 }

@@ -4,31 +4,24 @@
 //! What a schema takes is taken, and what it does not take is refused, as far as a schema can say it: a tool that makes
 //! requests from the description (or a fuzzer) gets answers that the description has.
 
+mod document;
 mod model;
 mod paths;
 mod schema;
 
-use bytes::Bytes;
-use http::{Response, StatusCode};
-use http_body_util::Full;
 use serde_json::{Map, Value, json};
 
+pub(super) use self::document::Document;
 use self::model::Described;
-use super::reply;
-use crate::{Limits, Models};
+use crate::Limits;
 
-pub(super) fn answer(models: &Models, limits: &Limits) -> Response<Full<Bytes>> {
-    reply::json(StatusCode::OK, reply::body(&describe(models, limits)))
-}
-
-fn describe(models: &Models, limits: &Limits) -> Value {
-    let described = Described::list(models);
+fn describe(described: &[Described], limits: &Limits) -> Value {
     let first = &described[0];
     let title = first.name.clone().unwrap_or_else(|| "no model yet".to_owned());
     let version = first.version.map_or_else(|| "unversioned".to_owned(), |version| version.to_string());
     let mut all = Map::new();
     paths::of_the_replica(first, &mut all);
-    for model in &described {
+    for model in described {
         paths::of_a_model(model, &mut all);
     }
     json!({
@@ -45,6 +38,6 @@ fn describe(models: &Models, limits: &Limits) -> Value {
             { "name": "replica", "description": "Health, figures, descriptions" },
         ],
         "paths": all,
-        "components": { "schemas": schema::components(&described, limits) },
+        "components": { "schemas": schema::components(described, limits) },
     })
 }

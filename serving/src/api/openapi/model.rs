@@ -21,7 +21,9 @@ impl Described {
     pub(super) fn list(models: &Models) -> Vec<Self> {
         let mut list: Vec<Self> = Vec::new();
         for (place, listed) in models.iter().enumerate() {
-            let (name, served) = (listed.name(), listed.slot.load());
+            // Looked at once: name and columns are those of one model, whatever is swapped meanwhile.
+            let served = listed.slot.load();
+            let name = listed.name_with(served.as_deref());
             let answers_to_its_name = !list.iter().any(|before| before.name == name);
             let version = served.as_ref().and_then(|served| served.version());
             let label = listed.label.clone();
