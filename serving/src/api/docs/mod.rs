@@ -10,11 +10,21 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, header};
 use http_body_util::Full;
 
+#[cfg(feature = "docs")]
+use self::packed::Packed;
+
 /// Nothing but this replica's own files may run or be asked: whatever a model's name contains stays text.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
+
+#[cfg(feature = "docs")]
+static SWAGGER_SCRIPT: Packed =
+    Packed::new(include_bytes!(concat!(env!("OUT_DIR"), "/swagger-ui-bundle.js.gz")));
+
+#[cfg(feature = "docs")]
+static SWAGGER_STYLE: Packed = Packed::new(include_bytes!(concat!(env!("OUT_DIR"), "/swagger-ui.css.gz")));
 
 /// The files that the pages consist of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,12 +102,8 @@ fn content(file: File, headers: &HeaderMap) -> (Bytes, Option<&'static str>) {
         #[cfg(feature = "docs")]
         File::Start => plain(include_str!("start.js")),
         #[cfg(feature = "docs")]
-        File::SwaggerScript => {
-            packed::content(include_bytes!(concat!(env!("OUT_DIR"), "/swagger-ui-bundle.js.gz")), headers)
-        }
+        File::SwaggerScript => SWAGGER_SCRIPT.content(headers),
         #[cfg(feature = "docs")]
-        File::SwaggerStyle => {
-            packed::content(include_bytes!(concat!(env!("OUT_DIR"), "/swagger-ui.css.gz")), headers)
-        }
+        File::SwaggerStyle => SWAGGER_STYLE.content(headers),
     }
 }

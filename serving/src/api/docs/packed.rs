@@ -1,19 +1,38 @@
 //! Files that the binary carries compressed, as browsers take them.
 
 use std::io::Read as _;
+use std::sync::OnceLock;
 
 use bytes::Bytes;
 use flate2::read::GzDecoder;
 use http::{HeaderMap, header};
 
-/// Returns a gzip file as it is to whoever takes that, else unpacked; with its coding.
-pub(super) fn content(packed: &'static [u8], headers: &HeaderMap) -> (Bytes, Option<&'static str>) {
-    if takes_gzip(headers) {
-        return (Bytes::from_static(packed), Some("gzip"));
+/// A gzip file. It is unpacked once, for the first client that does not take it as it is: that costs as much as hundreds of
+/// predictions, and whoever is slow to read holds the text that all others have, too.
+#[derive(Debug)]
+pub(super) struct Packed {
+    gzip: &'static [u8],
+    text: OnceLock<Bytes>,
+}
+
+impl Packed {
+    pub(super) const fn new(gzip: &'static [u8]) -> Self {
+        Self { gzip, text: OnceLock::new() }
     }
+
+    /// Returns the file as it is to whoever takes that, else unpacked; with its coding.
+    pub(super) fn content(&self, headers: &HeaderMap) -> (Bytes, Option<&'static str>) {
+        if takes_gzip(headers) {
+            return (Bytes::from_static(self.gzip), Some("gzip"));
+        }
+        (self.text.get_or_init(|| unpacked(self.gzip)).clone(), None)
+    }
+}
+
+fn unpacked(gzip: &[u8]) -> Bytes {
     let mut text = Vec::new();
-    GzDecoder::new(packed).read_to_end(&mut text).expect("the build has made the file, and it is in memory");
-    (text.into(), None)
+    GzDecoder::new(gzip).read_to_end(&mut text).expect("the build has made the file, and it is in memory");
+    text.into()
 }
 
 /// Reads `Accept-Encoding` (RFC 9110 section 12.5.3) as far as it is about gzip.
@@ -54,9 +73,11 @@ mod tests {
     #[test]
     fn what_the_binary_carries_is_whole() {
         let packed = include_bytes!(concat!(env!("OUT_DIR"), "/swagger-ui-bundle.js.gz"));
-        let (script, coding) = content(packed, &HeaderMap::new());
+        let file = Packed::new(packed);
+        let (script, coding) = file.content(&HeaderMap::new());
         // The decoder has compared length and checksum.
         assert_eq!(coding, None);
         assert!(script.len() > packed.len() && script.windows(15).any(|window| window == b"SwaggerUIBundle"));
+        assert_eq!(file.content(&HeaderMap::new()).0.as_ptr(), script.as_ptr(), "the same text in memory");
     }
 }
