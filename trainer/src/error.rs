@@ -32,6 +32,8 @@ pub enum ErrorKind {
     Model,
     /// The registry refused or could not be reached.
     Registry,
+    /// The caller asked the job to stop, and nothing was registered.
+    Stopped,
     /// A worker of this crate died; a bug of ours.
     Internal,
 }

@@ -5,7 +5,9 @@ mod policy;
 mod product;
 mod run;
 mod source;
+mod stop;
 
+use std::future::{Future, pending};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -35,7 +37,7 @@ use crate::split::Split;
 /// | register | the model folder with signature and input example, files first, the version last |
 /// | promote | by [`PromotionPolicy`]: stage, archiving what stood there, and alias |
 ///
-/// A crash in between leaves at most a version without a stage, which no `models:/name/Production` leads to; the run that stays
+/// A job that is [asked to stop](Self::run_until) marks its run `KILLED` and registers nothing. A crash in between leaves at most a version without a stage, which no `models:/name/Production` leads to; the run that stays
 /// `RUNNING` is marked `KILLED` by the next training of the model in an embedded registry.
 ///
 /// ```
@@ -208,6 +210,37 @@ impl TrainingJob {
     /// the run was opened marks it `FAILED`; if it was the promotion that failed, the version stays registered without a
     /// stage.
     pub async fn run(&self, registry: &Registry) -> Result<Outcome, Error> {
-        run::run(self, registry).await
+        self.run_until(registry, pending()).await
+    }
+
+    /// Carries the job out unless `stop` resolves: then nothing is registered, the run ends as `KILLED`, and what was computed is
+    /// thrown away.
+    ///
+    /// A model is registered and promoted whole or not at all, so a wish that comes while that is done comes too late, and the
+    /// job ends as if there had been none. A fit cannot be interrupted: it goes on to its end on its own thread, for nobody.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use martello_registry_client::Registry;
+    /// use martello_trainer::{ErrorKind, TrainingJob};
+    ///
+    /// let dir = tempfile::tempdir()?;
+    /// let registry = Registry::embedded(dir.path()).await?;
+    /// let at_once = async {}; // `tokio::signal::ctrl_c()` in a program
+    /// let error = TrainingJob::penguin_species().run_until(&registry, at_once).await.unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Stopped);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), and [`ErrorKind::Stopped`](crate::ErrorKind::Stopped).
+    pub async fn run_until(
+        &self,
+        registry: &Registry,
+        stop: impl Future<Output = ()>,
+    ) -> Result<Outcome, Error> {
+        run::run_until(self, registry, stop).await
     }
 }

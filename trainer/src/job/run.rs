@@ -1,11 +1,16 @@
 //! Carries a job out against a registry.
 
+use std::future::Future;
+use std::ops::ControlFlow::{self, Break, Continue};
+use std::pin::pin;
+
 use martello_registry_client::{
     AliasName, Claim, ErrorKind as RegistryErrorKind, Experiment, ModelName, ModelVersion, NewRun,
     Publication, Query, Registry, Run, RunField, RunStatus, Tags, Timestamp,
 };
 
 use super::product::{self, Product};
+use super::stop::{self, Stop};
 use super::{Outcome, PromotionOutcome, PromotionPolicy, TrainingJob, WhenPresent};
 use crate::error::{Error, ErrorKind};
 use crate::evaluation::Evaluation;
@@ -13,42 +18,79 @@ use crate::evaluation::Evaluation;
 /// The tag of a run that names the model it makes: what a trainer that died left behind is found by it.
 const MODEL_TAG: &str = "martello.model";
 
-pub(super) async fn run(job: &TrainingJob, registry: &Registry) -> Result<Outcome, Error> {
+/// Path and content of each file of a model folder.
+type Files = Vec<(String, Vec<u8>)>;
+
+pub(super) async fn run_until(
+    job: &TrainingJob,
+    registry: &Registry,
+    stop: impl Future<Output = ()>,
+) -> Result<Outcome, Error> {
     check_names(job)?;
+    let wish = pin!(stop);
+    let mut stop = Stop::new(wish);
+    let (claim, experiment) = match stop.unless(begin(job, registry)).await? {
+        Break(outcome) => return Ok(outcome),
+        Continue(begun) => begun,
+    };
+    let run = NewRun {
+        tags: Tags::from([(MODEL_TAG.to_owned(), job.model.clone())]),
+        ..NewRun::in_experiment(experiment.experiment_id)
+    };
+    let created = async { registry.tracking().create_run(run).await.map_err(refused("a new run")) };
+    // A run of which nobody knows could not be ended.
+    let run = stop.after(created).await?;
+    let outcome = match stop.unless(compute(job, registry, &run)).await {
+        // From here on stopping would leave a version that nobody asked for.
+        Ok(Continue((files, evaluation))) => register(job, registry, &run, files, evaluation).await,
+        Ok(Break(outcome)) => Ok(outcome),
+        Err(error) => Err(error),
+    };
+    end(registry, &run, &outcome).await;
+    drop(claim);
+    outcome
+}
+
+/// Takes the right to train the model; breaks if a version is there already.
+async fn begin(
+    job: &TrainingJob,
+    registry: &Registry,
+) -> Result<ControlFlow<Outcome, (Claim, Experiment)>, Error> {
     if let Some(outcome) = skipped(job, registry).await? {
-        return Ok(outcome);
+        return Ok(Break(outcome));
     }
     // Whoever comes second waits here, and then finds the version of the first.
     let claim = claim(job, registry).await;
     if let Some(outcome) = skipped(job, registry).await? {
-        return Ok(outcome);
+        return Ok(Break(outcome));
     }
     let experiment = registry.ensure_experiment(&job.experiment).await.map_err(refused("the experiment"))?;
     if claim.is_exclusive() {
         end_abandoned(job, registry, &experiment).await;
     }
-    let run = NewRun {
-        tags: Tags::from([(MODEL_TAG.to_owned(), job.model.clone())]),
-        ..NewRun::in_experiment(experiment.experiment_id)
+    Ok(Continue((claim, experiment)))
+}
+
+/// Writes down how the run ended.
+async fn end(registry: &Registry, run: &Run, outcome: &Result<Outcome, Error>) {
+    let (status, stopped) = match outcome {
+        Ok(Outcome::Trained { .. }) => (RunStatus::Finished, false),
+        Ok(Outcome::Skipped { .. }) => (RunStatus::Killed, false),
+        Err(error) if error.kind() == ErrorKind::Stopped => (RunStatus::Killed, true),
+        Err(_) => (RunStatus::Failed, false),
     };
-    let run = registry.tracking().create_run(run).await.map_err(refused("a new run"))?;
-    let outcome = train(job, registry, &run).await;
-    let status = match &outcome {
-        Ok(Outcome::Trained { .. }) => RunStatus::Finished,
-        Ok(Outcome::Skipped { .. }) => RunStatus::Killed,
-        Err(_) => RunStatus::Failed,
-    };
-    let ended = registry.tracking().finish_run(&run.run_id, status, Timestamp::now()).await;
-    match (&outcome, ended) {
-        // A model that is in charge is not taken back because the end of its run could not be written.
-        (_, Err(error)) => {
-            tracing::warn!(run = run.run_id, %status, %error, "the end of the run is not recorded: the next training does it")
-        }
-        (Err(error), Ok(_)) => tracing::warn!(run = run.run_id, %error, "the run failed"),
-        (Ok(_), Ok(_)) => {}
+    if let Err(error) = outcome {
+        tracing::warn!(run = run.run_id, %status, %error, "the run ends without a model");
     }
-    drop(claim);
-    outcome
+    let ending = registry.tracking().finish_run(&run.run_id, status, Timestamp::now());
+    let ended = if stopped { stop::within_grace(ending).await } else { Some(ending.await) };
+    // A model that is in charge is not taken back because the end of its run could not be written.
+    let why = match ended {
+        Some(Ok(_)) => return,
+        Some(Err(error)) => error.to_string(),
+        None => "the registry took too long".to_owned(),
+    };
+    tracing::warn!(run = run.run_id, %status, why, "the end of the run is not recorded: the next training does it");
 }
 
 /// Returns the outcome of a job that has nothing to do.
@@ -118,7 +160,12 @@ async fn present(job: &TrainingJob, registry: &Registry) -> Result<Option<ModelV
     }
 }
 
-async fn train(job: &TrainingJob, registry: &Registry, run: &Run) -> Result<Outcome, Error> {
+/// Makes the files of a model, and logs how good it is; breaks if somebody else was faster.
+async fn compute(
+    job: &TrainingJob,
+    registry: &Registry,
+    run: &Run,
+) -> Result<ControlFlow<Outcome, (Files, Evaluation)>, Error> {
     let (blocking, run_id) = (job.clone(), run.run_id.clone());
     let Product { record, files, evaluation } =
         tokio::task::spawn_blocking(move || product::make(&blocking, &run_id, Timestamp::now()))
@@ -128,9 +175,19 @@ async fn train(job: &TrainingJob, registry: &Registry, run: &Run) -> Result<Outc
             })??;
     // A registry without claims may have got a version meanwhile.
     if let Some(outcome) = skipped(job, registry).await? {
-        return Ok(outcome);
+        return Ok(Break(outcome));
     }
     registry.tracking().log_batch(&run.run_id, record).await.map_err(refused("parameters and metrics"))?;
+    Ok(Continue((files, evaluation)))
+}
+
+async fn register(
+    job: &TrainingJob,
+    registry: &Registry,
+    run: &Run,
+    files: Files,
+    evaluation: Evaluation,
+) -> Result<Outcome, Error> {
     let publication = Publication {
         // The same run publishes the same version however often the call has to be repeated.
         request_id: Some(format!("martello-train-{}", run.run_id)),
