@@ -1,11 +1,13 @@
 //! The runtime that a command runs on, and the signals that end it.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::Context as _;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -61,24 +63,51 @@ pub(crate) fn raise_descriptor_limit() {
     }
 }
 
-/// Completes at the first SIGTERM or SIGINT; the second one ends the process at once.
+/// Completes at the first SIGTERM or SIGINT, and stays complete; the second one ends the process at once.
 ///
 /// From this call on the command ends itself: before it, a signal ends the process.
-pub(crate) fn shutdown_requested() -> anyhow::Result<impl Future<Output = ()> + Send + Unpin + 'static> {
+pub(crate) fn shutdown_requested() -> anyhow::Result<Shutdown> {
     let (mut terminate, mut interrupt) = listen()?;
     ENDS_ITSELF.store(true, Ordering::SeqCst);
-    Ok(Box::pin(async move {
-        either(&mut terminate, &mut interrupt).await;
+    let first = Box::pin(async move {
+        let first = either(&mut terminate, &mut interrupt).await;
         tokio::spawn(async move {
             let signal = either(&mut terminate, &mut interrupt).await;
             std::process::exit((ENDED_BY_SIGNAL + signal).into());
         });
-    }))
+        first
+    });
+    Ok(Shutdown { first, came: None })
+}
+
+/// The wish that the command ends.
+pub(crate) struct Shutdown {
+    first: Pin<Box<dyn Future<Output = u8> + Send>>,
+    /// The number of the signal.
+    came: Option<u8>,
+}
+
+impl Shutdown {
+    /// Returns the exit code of a command that the signal has kept from its work: the one that a shell reports for it.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        self.came.map_or(ExitCode::FAILURE, |signal| ExitCode::from(ENDED_BY_SIGNAL + signal))
+    }
+}
+
+impl Future for Shutdown {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if self.came.is_none() {
+            self.came = Some(ready!(self.first.as_mut().poll(context)));
+        }
+        Poll::Ready(())
+    }
 }
 
 /// Gets something ready, or gives up on it when the command is asked to end.
 pub(crate) async fn unless_ended<T>(
-    shutdown: &mut (impl Future<Output = ()> + Unpin),
+    shutdown: &mut Shutdown,
     preparation: impl Future<Output = anyhow::Result<T>>,
 ) -> anyhow::Result<Option<T>> {
     tokio::select! {

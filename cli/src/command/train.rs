@@ -5,14 +5,16 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use martello_trainer::{CsvOptions, TrainingJob, WhenPresent};
+use martello_trainer::{CsvOptions, ErrorKind, TrainingJob, WhenPresent};
 
 use crate::connection::RegistryArgs;
 use crate::output;
+use crate::runtime::shutdown_requested;
 
 /// Fits a model, logs the run, registers a version and moves it to Production.
 ///
-/// If Production has a version already, nothing is trained and the exit code is 0.
+/// If Production has a version already, nothing is trained and the exit code is 0. A signal (Ctrl-C, SIGTERM) ends the run as KILLED,
+/// and nothing is registered; a second one ends the process at once.
 #[derive(Debug, Args)]
 pub(crate) struct Train {
     /// What to train, unless --data names a file.
@@ -56,9 +58,18 @@ impl Train {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         let job = self.job()?;
         let registry = self.registry.open().await?;
-        let outcome = job.run(&registry).await.context("training failed")?;
-        output::line(&outcome.to_string())?;
-        Ok(ExitCode::SUCCESS)
+        let mut shutdown = shutdown_requested()?;
+        match job.run_until(&registry, &mut shutdown).await {
+            Ok(outcome) => {
+                output::line(&outcome.to_string())?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Err(error) if error.kind() == ErrorKind::Stopped => {
+                output::note(error);
+                Ok(shutdown.exit_code())
+            }
+            Err(error) => Err(error).context("training failed"),
+        }
     }
 
     fn job(&self) -> anyhow::Result<TrainingJob> {

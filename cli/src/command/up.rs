@@ -1,20 +1,21 @@
 //! `martello up`: train, replicas and balancer in one process.
 
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
 use martello_balancer::{Balancer, Probe};
-use martello_registry_client::{Cache, Registry, WatchOptions};
+use martello_registry_client::{Cache, ModelUri, Registry, WatchOptions};
 use martello_serving::{ModelSource, Replica, Slot};
-use martello_trainer::TrainingJob;
+use martello_trainer::{ErrorKind, TrainingJob};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::connection::{ModelArgs, RegistryArgs};
 use crate::output;
-use crate::runtime::{shutdown_requested, unless_ended};
+use crate::runtime::{Shutdown, shutdown_requested, unless_ended};
 
 /// Everything in one process: trains the model if it is one of the built-in jobs' and the registry has none, serves it
 /// from N replicas, balances over them.
@@ -36,10 +37,17 @@ pub(crate) struct Up {
 
 impl Up {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
+        let model = self.model.uri()?;
         let mut shutdown = shutdown_requested()?;
         let (stop, stopped) = watch::channel(());
         let mut replicas = JoinSet::new();
-        let preparation = self.prepare(stopped, &mut replicas);
+        let Some(registry) = unless_ended(&mut shutdown, self.registry.open()).await? else {
+            return Ok(ExitCode::SUCCESS);
+        };
+        if train(&model, &registry, &mut shutdown).await?.is_break() {
+            return Ok(ExitCode::SUCCESS);
+        }
+        let preparation = self.prepare(&registry, stopped, &mut replicas);
         let Some(balancer) = unless_ended(&mut shutdown, preparation).await? else {
             return Ok(ExitCode::SUCCESS);
         };
@@ -52,24 +60,16 @@ impl Up {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Trains what is to be served, starts the replicas and binds the balancer over them.
+    /// Starts the replicas and binds the balancer over them.
     async fn prepare(
         &self,
+        registry: &Registry,
         stopped: watch::Receiver<()>,
         replicas: &mut JoinSet<anyhow::Result<()>>,
     ) -> anyhow::Result<Balancer> {
-        let model = self.model.uri()?;
-        let registry = self.registry.open().await?;
-        for job in [TrainingJob::linear_regression(), TrainingJob::penguin_species()] {
-            if model.name().is_none_or(|name| name.as_str() != job.model_name()) {
-                continue;
-            }
-            let outcome = job.run(&registry).await.context("training failed")?;
-            output::line(&outcome.to_string())?;
-        }
         let mut balancer = Balancer::builder().listen(&self.listen).probe(Probe::http("/health")?);
         for number in 1..=self.replicas {
-            balancer = balancer.upstream(self.replica(number, &registry, stopped.clone(), replicas).await?);
+            balancer = balancer.upstream(self.replica(number, registry, stopped.clone(), replicas).await?);
         }
         balancer.bind().await.context("cannot balance")
     }
@@ -108,4 +108,23 @@ impl Up {
             self.replicas
         ))
     }
+}
+
+/// Trains the model if it is a built-in job's; breaks if that was stopped.
+async fn train(
+    model: &ModelUri,
+    registry: &Registry,
+    shutdown: &mut Shutdown,
+) -> anyhow::Result<ControlFlow<()>> {
+    for job in [TrainingJob::linear_regression(), TrainingJob::penguin_species()] {
+        if model.name().is_none_or(|name| name.as_str() != job.model_name()) {
+            continue;
+        }
+        match job.run_until(registry, &mut *shutdown).await {
+            Ok(outcome) => output::line(&outcome.to_string())?,
+            Err(error) if error.kind() == ErrorKind::Stopped => return Ok(ControlFlow::Break(())),
+            Err(error) => return Err(error).context("training failed"),
+        }
+    }
+    Ok(ControlFlow::Continue(()))
 }
