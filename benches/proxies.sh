@@ -62,7 +62,8 @@ if command -v haproxy >/dev/null; then
     cat >"$work/haproxy.cfg" <<CONF
 global
     nbthread 1
-    maxconn $MOST
+    maxconn $((MOST > 10100 ? MOST : 10100))
+    no strict-limits
 defaults
     mode http
     timeout client 30s
@@ -136,7 +137,8 @@ echo "answers that failed: $failed"
 # ===== ten thousand idle connections =====
 
 IDLE=${IDLE:-10000}
-if [ "$MOST" -le "$IDLE" ]; then IDLE=$((MOST - 100)); fi
+# An idle connection takes one descriptor.
+if [ "$IDLE" -gt $(($(ulimit -n) - 200)) ]; then IDLE=$(($(ulimit -n) - 200)); fi
 if [ "$IDLE" -gt 0 ]; then
     memory() { local sum=0 pid; for pid in "$1" $(pgrep -P "$1" || true); do sum=$((sum + $(awk '/VmRSS/ {print $2}' "/proc/$pid/status"))); done; echo "$sum"; }
     for name in "${order[@]:1}"; do
