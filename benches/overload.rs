@@ -167,14 +167,16 @@ fn predict() -> RequestTemplate {
     RequestTemplate::post("/predict").json(BODY)
 }
 
-/// Returns how many requests a second are answered to users who never think.
+/// Returns how many requests a second are answered to users who never think, while its health is looked at as in the steps.
 async fn capacity(url: &str, time: Duration) -> Result<f64> {
     let users = |time| {
         let plan = Plan::builder(url).users(4).spawn_rate(1000.0).run_time(time);
         plan.think_time(ThinkTime::constant(0.0)).request(predict()).build()
     };
     users(WARM_UP)?.run(|_| ()).await?;
-    let report = users(time)?.run(|_| ()).await?;
+    let (users, looks) = (users(time)?, looks(url, time)?);
+    let (report, _) = tokio::join!(users.run(|_| ()), looks.run(|_| ()));
+    let report = report?;
     let good = report.statistics().latency_of_successes().count();
     anyhow::ensure!(good > 0, "{url} answers no prediction:\n{report}");
     Ok(good as f64 / report.lasted().as_secs_f64())
@@ -198,12 +200,14 @@ async fn curve(url: &str, time: Duration) -> Result<()> {
         open_loop(url, times * capacity, WARM_UP).await?;
         points.push(step(url, times, capacity, time).await?);
     }
-    let best = points.iter().map(|point| point.in_time).fold(capacity, f64::max);
+    let best = points.iter().map(|point| point.in_time).fold(0.0, f64::max);
     let (alone, half, twice) = (&points[0], &points[1], &points[4]);
     let ratio = |to: &Point| twice.accepted_p99.as_secs_f64() / to.accepted_p99.as_secs_f64();
     println!(
-        "  at twice its capacity: {:.1} % of the best; p99 of the accepted {:.1} times that at 0.5, {:.1} times that at 0.1\n",
+        "  at twice its capacity: {:.1} % of the best of these, {:.1} % of what four users get; p99 of the accepted {:.1} times that at 0.5, \
+         {:.1} times that at 0.1\n",
         100.0 * twice.in_time / best,
+        100.0 * twice.in_time / capacity,
         ratio(half),
         ratio(alone)
     );
@@ -216,9 +220,14 @@ async fn open_loop(url: &str, per_second: f64, time: Duration) -> Result<martell
     Ok(plan.request(predict()).build()?.run(|_| ()).await?)
 }
 
+/// Looks at the server's health fifty times a second.
+fn looks(url: &str, time: Duration) -> Result<Plan> {
+    let plan = Plan::builder(url).arrivals(Arrivals::constant(50.0)).run_time(time);
+    Ok(plan.request(RequestTemplate::get("/health")).build()?)
+}
+
 async fn step(url: &str, times: f64, capacity: f64, time: Duration) -> Result<Point> {
-    let looks = Plan::builder(url).arrivals(Arrivals::constant(50.0)).run_time(time);
-    let looks = looks.request(RequestTemplate::get("/health")).build()?;
+    let looks = looks(url, time)?;
     let (report, health) = tokio::join!(open_loop(url, times * capacity, time), looks.run(|_| ()));
     let (report, health) = (report?, health?);
     let statistics = report.statistics();
