@@ -94,8 +94,7 @@ impl Survey {
             self.measure(room, users).await?
         };
         level.limit_memory_bytes = Some(bytes);
-        let kills = room.kills().saturating_sub(before);
-        if kills > 0 {
+        if room.was_killed(before).await? {
             level.outcome = Outcome::Breaks;
             level.reasons = vec!["the kernel killed the server for want of memory".to_owned()];
         }

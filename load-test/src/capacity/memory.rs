@@ -15,7 +15,8 @@ use crate::error::{Error, ErrorKind, Result};
 pub struct MemoryLimit {
     folder: PathBuf,
     version: Version,
-    before: String,
+    /// What is written back; nothing where somebody else sets the limits.
+    before: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +74,13 @@ impl MemoryLimit {
             return Err(Error::new(ErrorKind::Io, message));
         };
         let before = read(&folder.join(version.file()))?;
-        Ok(Self { folder, version, before })
+        Ok(Self { folder, version, before: Some(before) })
+    }
+
+    /// Only reads: somebody else sets the limits, and puts them back.
+    pub(super) fn watching(mut self) -> Self {
+        self.before = None;
+        self
     }
 
     /// Limits the group to so many bytes; `false` if its processes hold more than that and do not give it back.
@@ -104,12 +111,22 @@ impl MemoryLimit {
         self.write(self.version.file(), none).map_err(|error| self.unwritten(error))
     }
 
-    /// Returns how many processes of the group the kernel has killed for want of memory; 0 where it does not count.
+    /// Returns how many processes of the group, and of the groups below it, the kernel has killed for want of memory; 0 where it does
+    /// not count.
     #[must_use]
     pub fn kills(&self) -> u64 {
-        let text = fs::read_to_string(self.folder.join(self.version.kills())).unwrap_or_default();
+        self.kills_in(&self.folder)
+    }
+
+    fn kills_in(&self, folder: &Path) -> u64 {
+        let text = fs::read_to_string(folder.join(self.version.kills())).unwrap_or_default();
         let count = text.lines().find_map(|line| line.strip_prefix("oom_kill "));
-        count.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
+        let here = count.and_then(|count| count.trim().parse().ok()).unwrap_or(0);
+        match self.version {
+            // Each group counts its own only.
+            Version::One => here + folders(folder).map(|below| self.kills_in(&below)).sum::<u64>(),
+            Version::Two => here,
+        }
     }
 
     fn write(&self, file: &str, text: &str) -> io::Result<()> {
@@ -125,8 +142,9 @@ impl MemoryLimit {
 
 impl Drop for MemoryLimit {
     fn drop(&mut self) {
+        let Some(before) = self.before.take() else { return };
         let restored = self.lift().and_then(|()| {
-            self.write(self.version.file(), self.before.trim()).map_err(|error| self.unwritten(error))
+            self.write(self.version.file(), before.trim()).map_err(|error| self.unwritten(error))
         });
         if let Err(error) = restored {
             tracing::warn!("{error}; the group keeps the last limit of the search");
@@ -139,12 +157,14 @@ pub(super) fn processes(folder: &Path) -> Result<Vec<u32>> {
     let text = read(&folder.join("cgroup.procs"))?;
     let mut found: Vec<u32> = text.lines().filter_map(|line| line.trim().parse().ok()).collect();
     // A group that goes away meanwhile has no processes.
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            found.extend(processes(&entry.path()).unwrap_or_default());
-        }
-    }
+    found.extend(folders(folder).flat_map(|below| processes(&below).unwrap_or_default()));
     Ok(found)
+}
+
+/// The groups directly below one.
+fn folders(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path())
 }
 
 #[cfg(test)]
@@ -164,9 +184,19 @@ mod tests {
             let file = folder.path().join(files[0].0);
             assert_eq!(fs::read_to_string(&file).unwrap(), (50 << 20).to_string());
             assert_eq!(limit.kills(), 3);
+            let below = folder.path().join("replica");
+            fs::create_dir(&below).unwrap();
+            fs::write(below.join(files[1].0), files[1].1).unwrap();
+            assert_eq!(limit.kills(), if files[0].0 == "memory.max" { 3 } else { 6 });
             drop(limit);
             assert_eq!(fs::read_to_string(&file).unwrap(), files[0].1.trim());
         }
+        let watched = tempfile::tempdir().unwrap();
+        two.iter().for_each(|(name, text)| fs::write(watched.path().join(name), text).unwrap());
+        let limit = MemoryLimit::open(watched.path()).unwrap().watching();
+        fs::write(watched.path().join("memory.max"), "somebody else's").unwrap();
+        drop(limit);
+        assert_eq!(fs::read_to_string(watched.path().join("memory.max")).unwrap(), "somebody else's");
         let empty = tempfile::tempdir().unwrap();
         assert!(MemoryLimit::open(empty.path()).unwrap_err().to_string().contains("memory.max"));
     }

@@ -20,7 +20,8 @@ pub struct CpuQuota {
     folder: PathBuf,
     version: Version,
     period: Duration,
-    before: String,
+    /// What is written back; nothing where somebody else sets the limits.
+    before: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +60,13 @@ impl CpuQuota {
             Version::Two => before.split_whitespace().nth(1).unwrap_or_default().to_owned(),
         };
         let period = written_period.trim().parse().map_or(DEFAULT_PERIOD, Duration::from_micros);
-        Ok(Self { folder, version, period, before })
+        Ok(Self { folder, version, period, before: Some(before) })
+    }
+
+    /// Only reads: somebody else sets the limits, and puts them back.
+    pub(super) fn watching(mut self) -> Self {
+        self.before = None;
+        self
     }
 
     /// Limits the group to `cores` processors.
@@ -109,7 +116,8 @@ impl CpuQuota {
 
 impl Drop for CpuQuota {
     fn drop(&mut self) {
-        if let Err(error) = self.write(self.before.trim()) {
+        let Some(before) = self.before.take() else { return };
+        if let Err(error) = self.write(before.trim()) {
             tracing::warn!("{error}; the group keeps the last limit of the search");
         }
     }

@@ -40,8 +40,8 @@ impl Room {
                 return Err(Error::plan("a container has its own control group; name one or the other"));
             }
             let container = Container::find(name).await?;
-            let (cpu, group) = (CpuQuota::open(container.folder("cpu"))?, container.folder("cpu"));
-            let memory = MemoryLimit::open(container.folder("memory"))?;
+            let (cpu, group) = (CpuQuota::open(container.folder("cpu"))?.watching(), container.folder("cpu"));
+            let memory = MemoryLimit::open(container.folder("memory"))?.watching();
             let container = Some(container);
             return Ok(Self {
                 cpu: Some(cpu),
@@ -90,20 +90,17 @@ impl Room {
 
     /// Starts the server with all the memory there is, and then limits it; `false` if it holds more than that already.
     pub(super) async fn restart_with_memory(&self, bytes: u64) -> Result<bool> {
+        if let Some(container) = &self.container {
+            container.lift_memory().await?;
+            container.restart().await?;
+            return container.limit_memory(bytes).await;
+        }
         let Some(memory) = &self.memory else { return Ok(true) };
         memory.lift()?;
-        match (&self.container, &self.restart) {
-            (Some(container), _) => {
-                container.lift_memory().await?;
-                container.restart().await?;
-            }
-            (None, Some(hook)) => hook.run(&[]).await?,
-            (None, None) => {}
+        if let Some(hook) = &self.restart {
+            hook.run(&[]).await?;
         }
-        match &self.container {
-            Some(container) => container.limit_memory(bytes).await,
-            None => memory.limit(bytes),
-        }
+        memory.limit(bytes)
     }
 
     /// Lets the server have all the memory there is, and starts it anew.
@@ -113,6 +110,15 @@ impl Room {
 
     pub(super) fn kills(&self) -> u64 {
         self.memory.as_ref().map_or(0, MemoryLimit::kills)
+    }
+
+    /// Whether the kernel has killed the server for want of memory since it had killed so many, or its container was started.
+    pub(super) async fn was_killed(&self, before: u64) -> Result<bool> {
+        match &self.container {
+            // Its control group, and what that had counted, went with it.
+            Some(container) => container.was_killed().await,
+            None => Ok(self.kills() > before),
+        }
     }
 }
 
@@ -198,6 +204,11 @@ impl Container {
     /// A limit that was set by Docker comes back when the container starts again.
     async fn lift_memory(&self) -> Result<()> {
         self.limit_memory(ALL_MEMORY).await.map(drop)
+    }
+
+    async fn was_killed(&self) -> Result<bool> {
+        let inspect = ["inspect", "--type", "container", "--format", "{{.State.OOMKilled}}", &self.name];
+        Ok(output("docker", inspect.map(str::to_owned).to_vec()).await?.trim() == "true")
     }
 
     async fn restart(&self) -> Result<()> {
