@@ -230,8 +230,9 @@ impl Sweep {
         let mut plot =
             Plot::new(self.title(), rate, rate).add("measured, requests/s", "rate", Style::Dots, &measured);
         let Some(law) = &self.law else { return plot.html() };
+        // The law says nothing of less than one replica.
         let curve: Vec<(f64, f64)> = (0..=CURVE)
-            .map(|place| f64::from(place) / f64::from(CURVE) * most)
+            .map(|place| 1.0 + f64::from(place) / f64::from(CURVE) * (most - 1.0))
             .map(|replicas| (replicas, law.throughput(replicas)))
             .collect();
         plot = plot.add("Universal Scalability Law", "plain", Style::Line, &curve);

@@ -53,8 +53,8 @@ impl Scalability {
     /// Fits the law to pairs of replicas and requests a second.
     ///
     /// Written as p/X = (1/λ)(1 + σ(p − 1) + κp(p − 1)), the law is linear in 1/λ, σ/λ and κ/λ. Least squares with
-    /// weights X² make every measurement count by its relative error; σ and κ below zero mean nothing and are held
-    /// at zero.
+    /// weights X² make every measurement count by its relative error. σ and κ below zero mean nothing and are held at zero; so
+    /// does a share of the work above one, and σ is held at one: whatever more replicas lose beyond that is crosstalk.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidPlan`](crate::ErrorKind::InvalidPlan) for fewer than four different numbers of replicas,
@@ -127,10 +127,11 @@ impl Scalability {
         self.lambda * replicas / (1.0 + self.sigma * (replicas - 1.0) + crosstalk)
     }
 
-    /// Returns the number of replicas beyond which more of them serve less, √((1 − σ)/κ); `None` where there is none.
+    /// Returns the number of replicas beyond which more of them serve less, √((1 − σ)/κ) but at least one; `None` where there is
+    /// none.
     #[must_use]
     pub fn peak(&self) -> Option<f64> {
-        (self.kappa > 0.0 && self.sigma < 1.0).then(|| ((1.0 - self.sigma) / self.kappa).sqrt())
+        (self.kappa > 0.0).then(|| ((1.0 - self.sigma).max(0.0) / self.kappa).sqrt().max(1.0))
     }
 }
 
@@ -142,6 +143,7 @@ impl fmt::Display for Scalability {
             "one replica serves {rate} requests/s; contention σ = {sigma:.4}, crosstalk κ = {kappa:.6}"
         )?;
         match self.peak() {
+            Some(peak) if peak <= 1.0 => f.write_str("; each further replica makes it slower")?,
             Some(peak) => write!(
                 f,
                 "; the peak is at {peak:.1} replicas with {} requests/s",
@@ -168,37 +170,59 @@ impl Row {
         Self { terms: [1.0, p - 1.0, p * (p - 1.0)], value: p / rate, weight: (rate / p).powi(2) }
     }
 
+    /// What the terms come to with these coefficients.
+    fn along(&self, direction: &Direction) -> f64 {
+        self.terms.iter().zip(direction).map(|(term, part)| term * part).sum()
+    }
+
     fn error(&self, solution: &[f64; 3]) -> f64 {
-        let fitted: f64 = self.terms.iter().zip(solution).map(|(term, one)| term * one).sum();
-        self.weight * (self.value - fitted).powi(2)
+        self.weight * (self.value - self.along(solution)).powi(2)
     }
 }
 
-/// The best of the solutions in which the last two coefficients are free or zero, and none is negative: with two
-/// bounds, this is the exact solution of the bounded problem.
+/// A direction in which a solution may be sought: how much of each of the three coefficients.
+type Direction = [f64; 3];
+
+const INVERSE: Direction = [1.0, 0.0, 0.0];
+const CONTENTION: Direction = [0.0, 1.0, 0.0];
+const COHERENCY: Direction = [0.0, 0.0, 1.0];
+/// All of the work is queued for: σ = 1.
+const ALL_QUEUED: Direction = [1.0, 1.0, 0.0];
+
+/// The best of the solutions in which σ and κ are free or at a bound, and none is beyond one: this is the exact solution of the
+/// bounded problem.
 fn best_fit(rows: &[Row]) -> Option<[f64; 3]> {
-    let choices: [&[usize]; 4] = [&[0, 1, 2], &[0, 1], &[0, 2], &[0]];
+    let choices: [&[Direction]; 6] = [
+        &[INVERSE, CONTENTION, COHERENCY],
+        &[INVERSE, CONTENTION],
+        &[INVERSE, COHERENCY],
+        &[INVERSE],
+        &[ALL_QUEUED, COHERENCY],
+        &[ALL_QUEUED],
+    ];
     let solutions = choices.into_iter().filter_map(|free| least_squares(rows, free));
-    let possible =
-        solutions.filter(|[inverse, rest @ ..]| *inverse > 0.0 && rest.iter().all(|one| *one >= 0.0));
+    let possible = solutions.filter(|[inverse, contention, coherency]| {
+        *inverse > 0.0 && (0.0..=*inverse).contains(contention) && *coherency >= 0.0
+    });
     let error = |solution: &[f64; 3]| rows.iter().map(|row| row.error(solution)).sum::<f64>();
     possible.min_by(|left, right| error(left).total_cmp(&error(right)))
 }
 
-/// Solves the normal equations for the coefficients in `free`; the others are zero.
-fn least_squares(rows: &[Row], free: &[usize]) -> Option<[f64; 3]> {
+/// Solves the normal equations for a sum of the directions in `free`.
+fn least_squares(rows: &[Row], free: &[Direction]) -> Option<[f64; 3]> {
     let sum = |term: &dyn Fn(&Row) -> f64| rows.iter().map(|row| row.weight * term(row)).sum::<f64>();
     let mut matrix: Vec<Vec<f64>> = free
         .iter()
         .map(|i| {
-            let products = free.iter().map(|j| sum(&|row| row.terms[*i] * row.terms[*j]));
-            products.chain([sum(&|row| row.terms[*i] * row.value)]).collect()
+            let products = free.iter().map(|j| sum(&|row| row.along(i) * row.along(j)));
+            products.chain([sum(&|row| row.along(i) * row.value)]).collect()
         })
         .collect();
     eliminate(&mut matrix)?;
     let mut solution = [0.0; 3];
-    for (place, row) in free.iter().zip(&matrix) {
-        solution[*place] = *row.last()?;
+    for (direction, row) in free.iter().zip(&matrix) {
+        let far = *row.last()?;
+        solution.iter_mut().zip(direction).for_each(|(coefficient, part)| *coefficient += far * part);
     }
     Some(solution)
 }
@@ -247,10 +271,11 @@ mod tests {
         }
 
         #[test]
-        fn coefficients_are_never_negative(rates in prop::collection::vec(1.0..1e4_f64, 4..9)) {
+        fn coefficients_are_never_beyond_their_bounds(rates in prop::collection::vec(1.0..1e4_f64, 4..9)) {
             let points: Vec<(u32, f64)> = (1..).zip(rates).collect();
             let found = Scalability::fit(&points).unwrap();
-            prop_assert!(found.lambda() > 0.0 && found.sigma() >= 0.0 && found.kappa() >= 0.0, "{found}");
+            prop_assert!(found.lambda() > 0.0 && found.kappa() >= 0.0, "{found}");
+            prop_assert!((0.0..=1.0 + 1e-9).contains(&found.sigma()), "{found}");
         }
     }
 
@@ -263,6 +288,14 @@ mod tests {
             law.throughput(peak) > law.throughput(peak - 1.0)
                 && law.throughput(peak) > law.throughput(peak + 1.0)
         );
+    }
+
+    #[test]
+    fn replicas_that_only_lose_are_said_to_make_it_slower() {
+        let law = Scalability::fit(&[(1, 41_164.0), (2, 35_561.0), (3, 31_324.0), (4, 28_389.0)]).unwrap();
+        assert_eq!((law.sigma(), law.peak()), (1.0, Some(1.0)));
+        assert!(law.residuals().iter().all(|one| one.relative().abs() < 0.02), "{law}");
+        assert!(law.to_string().contains("each further replica makes it slower"), "{law}");
     }
 
     #[test]
