@@ -10,7 +10,9 @@ use anyhow::Context;
 ///
 /// A closed pipe (`martello … | head`) is an error like any other here, not a panic as with `println!`.
 pub(crate) fn line(text: &str) -> anyhow::Result<()> {
-    writeln!(std::io::stdout().lock(), "{}", printable(text)).context("cannot write the result")
+    // At once: whoever reads what it waits for and then no more must not end a server between two lines of its greeting.
+    let text = format!("{}\n", printable(text));
+    std::io::stdout().lock().write_all(text.as_bytes()).context("cannot write the result")
 }
 
 /// Says something beside the result, on standard error. Nobody may be listening any more, and that is no reason to end.
