@@ -139,13 +139,12 @@ const ALL_MEMORY: u64 = 1 << 50;
 
 impl Container {
     async fn find(name: &str) -> Result<Self> {
-        let format =
-            "{{.State.Pid}} {{.HostConfig.NanoCpus}} {{.HostConfig.CpuQuota}} {{.HostConfig.Memory}}";
+        let format = "{{.State.Pid}} {{.HostConfig.NanoCpus}} {{.HostConfig.CpuQuota}} {{.HostConfig.Memory}} {{.HostConfig.MemorySwap}}";
         let inspect = ["inspect", "--type", "container", "--format", format, name];
         let found = output("docker", inspect.map(str::to_owned).to_vec()).await?;
         let mut fields = found.split(' ').map(|field| field.parse::<u64>().unwrap_or(0));
         let mut field = || fields.next().unwrap_or(0);
-        let [pid, cpus, quota, memory] = std::array::from_fn(|_| field());
+        let [pid, cpus, quota, memory, swap] = std::array::from_fn(|_| field());
         let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).map_err(|error| {
             Error::new(ErrorKind::Io, format!("container {name} does not run")).caused_by(error)
         })?;
@@ -158,8 +157,13 @@ impl Container {
         } else {
             format!("--cpu-quota={}", if quota == 0 { "-1".to_owned() } else { quota.to_string() })
         };
-        let memory = if memory == 0 { ALL_MEMORY } else { memory };
-        let before = vec![cpu, format!("--memory={memory}"), "--memory-swap=-1".to_owned()];
+        let (memory, swap) = match (memory, swap) {
+            (0, _) => (ALL_MEMORY, ALL_MEMORY.to_string()),
+            // Docker's word for any amount.
+            (memory, 0) => (memory, "-1".to_owned()),
+            (memory, swap) => (memory, swap.to_string()),
+        };
+        let before = vec![cpu, format!("--memory={memory}"), format!("--memory-swap={swap}")];
         Ok(Self { name: name.to_owned(), path: path.to_owned(), has_cpus, before })
     }
 
@@ -181,8 +185,8 @@ impl Container {
 
     /// Docker refuses what the kernel refuses: less than the processes hold.
     async fn limit_memory(&self, bytes: u64) -> Result<bool> {
-        let swap = if bytes >= ALL_MEMORY { "-1".to_owned() } else { bytes.to_string() };
-        let limit = vec![format!("--memory={bytes}"), format!("--memory-swap={swap}")];
+        // Never -1 for the swap: version 1 takes no more memory than memory with swap, and Docker sets that last.
+        let limit = vec![format!("--memory={bytes}"), format!("--memory-swap={bytes}")];
         match self.update(limit).await {
             // Or it is dead already, or the limit is below what Docker takes at all.
             Err(error)
