@@ -200,14 +200,15 @@ async fn curve(url: &str, time: Duration) -> Result<()> {
         open_loop(url, times * capacity, WARM_UP).await?;
         points.push(step(url, times, capacity, time).await?);
     }
-    let best = points.iter().map(|point| point.in_time).fold(0.0, f64::max);
+    let best_step = points.iter().map(|point| point.in_time).fold(0.0, f64::max);
+    let best = best_step.max(capacity);
     let (alone, half, twice) = (&points[0], &points[1], &points[4]);
     let ratio = |to: &Point| twice.accepted_p99.as_secs_f64() / to.accepted_p99.as_secs_f64();
     println!(
-        "  at twice its capacity: {:.1} % of the best of these, {:.1} % of what four users get; p99 of the accepted {:.1} times that at 0.5, \
+        "  at twice its capacity: {:.1} % of the best, {:.1} % of the best of the steps; p99 of the accepted {:.1} times that at 0.5, \
          {:.1} times that at 0.1\n",
         100.0 * twice.in_time / best,
-        100.0 * twice.in_time / capacity,
+        100.0 * twice.in_time / best_step,
         ratio(half),
         ratio(alone)
     );

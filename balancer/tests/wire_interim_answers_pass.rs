@@ -9,7 +9,7 @@ use martello_balancer::{Balancer, EndpointConfig, ServerConfig, TryTimeout};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
-use wire::{Client, Front, PATIENCE, Replica, Reply, body, status};
+use wire::{Client, Front, PATIENCE, Replica, Reply, body, read_head, status};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na";
@@ -19,17 +19,6 @@ async fn by_hand() -> (TcpListener, Front) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let front = Front::start(listener.local_addr().unwrap()).await;
     (listener, front)
-}
-
-async fn read_head(stream: &mut TcpStream) -> String {
-    let mut head = Vec::new();
-    let read = async {
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(stream.read_u8().await.unwrap());
-        }
-    };
-    timeout(PATIENCE, read).await.expect("a head comes");
-    String::from_utf8(head).unwrap()
 }
 
 // RFC 8297 section 2: a hint is worth something before the answer only.

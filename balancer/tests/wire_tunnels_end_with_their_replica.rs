@@ -19,8 +19,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tunnel::{AGREE, ASK, expect, expect_end, read_head};
-use wire::{Client, PATIENCE, until};
+use tunnel::{AGREE, ASK, expect, expect_end};
+use wire::{Client, PATIENCE, read_head, until};
 
 const GRACE: Duration = Duration::from_secs(1);
 

@@ -15,8 +15,8 @@ use martello_balancer::{
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
-use tunnel::{AGREE, ASK, expect, expect_end, read_head};
-use wire::{Client, Front, PATIENCE, Replica, Reply, body, status, until};
+use tunnel::{AGREE, ASK, expect, expect_end};
+use wire::{Client, Front, PATIENCE, Replica, Reply, body, read_head, status, until};
 
 const AGREE_AND_GREET: &[u8] =
     b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhello";

@@ -18,6 +18,18 @@ use tokio::time::timeout;
 /// Longer than anything here takes; a test that comes to it has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Reads to the end of a head, and not a byte further.
+pub(crate) async fn read_head(stream: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    let read = async {
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.unwrap());
+        }
+    };
+    timeout(PATIENCE, read).await.expect("a head comes");
+    String::from_utf8(head).unwrap()
+}
+
 /// What a replica does with a request that it has read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Reply {
