@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use martello_balancer::{Balancer, EndpointConfig, ServerConfig, TryTimeout};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::time::timeout;
-use wire::{Client, Front, PATIENCE, Replica, Reply, body, read_head, status};
+use tokio::net::TcpListener;
+use wire::{Client, Front, Replica, Reply, body, read_head, status};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na";
