@@ -45,8 +45,8 @@ pub struct Limits {
     /// What a request for a prediction may wait before the model is asked, while more comes than can be answered; who would
     /// wait longer is shed with 503, before its body is read. 3 ms, a thirtieth of [`burst_delay`](Self::burst_delay):
     /// whoever waits longer waits behind a queue that does not go away. CoDel (RFC 8289 section 4.3) has a twentieth, for
-    /// packets; with it one accepted answer in a hundred took 3.7 times as long as without load, at 500 µs for one. A model that
-    /// takes longer than a third of it may have three questions waiting for each worker.
+    /// packets; with it one accepted answer in a hundred took 3.7 times as long as without load, at 500 µs for one. A model
+    /// that takes long has a queue of its own, which gets half of it, or three questions for each worker if that is longer.
     pub queue_delay: Duration,
     /// The same while it is only a burst: for how long the queue may stay longer than [`queue_delay`](Self::queue_delay)
     /// before that bound holds, and the bound until then. 100 ms, CoDel's interval, as in "Fail at Scale" (Maurer, ACM

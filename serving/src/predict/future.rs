@@ -3,15 +3,15 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use martello_model_core::Predictions;
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::task::JoinHandle;
+use tokio::sync::oneshot;
 
 use super::PredictRequest;
 use super::batch_work::{GivenUp, work};
-use super::workers::{Place, Workers};
+use super::queue::Ticket;
+use super::workers::Workers;
 use crate::{Error, ErrorKind};
 
 /// The predictions of one batch: computed already, or waited for at the [`Workers`](super::Workers).
@@ -29,14 +29,10 @@ enum State {
 
 /// A batch at the workers.
 struct Working {
-    stage: Stage,
+    answer: oneshot::Receiver<Result<Predictions, Error>>,
     given_up: GivenUp,
-    _place: Place,
-}
-
-enum Stage {
-    Waiting(Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>, Option<PredictRequest>),
-    Asking(JoinHandle<Result<Predictions, Error>>),
+    workers: Workers,
+    ticket: Ticket,
 }
 
 impl PredictFuture {
@@ -45,36 +41,29 @@ impl PredictFuture {
     }
 
     pub(super) fn at(workers: &Workers, request: PredictRequest) -> Self {
+        let (done, answer) = oneshot::channel();
+        let given_up = GivenUp::default();
         let place = workers.enter(request.served.cost().of(request.batch.rows()));
-        let stage = Stage::Waiting(Box::pin(workers.clone().free()), Some(request));
-        Self {
-            state: State::Working(Box::new(Working { stage, given_up: GivenUp::default(), _place: place })),
-        }
+        let said = given_up.clone();
+        let ticket = workers.add(Box::new(move || {
+            let answer = work(&request, &said);
+            // Before the answer, so that whoever comes with it to the event loop waits for nothing that is done.
+            drop(place);
+            // Nobody hears it when it was given up.
+            let _ = done.send(answer);
+        }));
+        let working = Working { answer, given_up, workers: workers.clone(), ticket };
+        Self { state: State::Working(Box::new(working)) }
     }
 }
 
 impl Working {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Predictions, Error>> {
-        loop {
-            let (permit, request) = match &mut self.stage {
-                Stage::Asking(task) => {
-                    return Pin::new(task).poll(context).map(|done| {
-                        done.unwrap_or_else(|error| {
-                            let message = "the prediction was cancelled";
-                            Err(Error::new(ErrorKind::Prediction, message).with_source(error))
-                        })
-                    });
-                }
-                Stage::Waiting(free, request) => (ready!(free.as_mut().poll(context)), request.take()),
-            };
-            let request = request.expect("a worker is free once");
-            let given_up = self.given_up.clone();
-            self.stage = Stage::Asking(tokio::task::spawn_blocking(move || {
-                let answer = work(&request, &given_up);
-                drop(permit);
-                answer
-            }));
-        }
+        Pin::new(&mut self.answer).poll(context).map(|answer| {
+            answer.unwrap_or_else(|_| {
+                Err(Error::new(ErrorKind::Prediction, "the prediction ended without an answer"))
+            })
+        })
     }
 }
 
@@ -94,9 +83,7 @@ impl Future for PredictFuture {
 impl Drop for Working {
     fn drop(&mut self) {
         self.given_up.say();
-        if let Stage::Asking(task) = &self.stage {
-            task.abort();
-        }
+        self.workers.remove(self.ticket);
     }
 }
 

@@ -4,6 +4,7 @@ mod ask;
 mod batch_work;
 mod cost;
 mod future;
+mod queue;
 mod workers;
 
 use std::num::NonZero;

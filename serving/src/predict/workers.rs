@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use super::queue::{Job, Queue, Ticket};
 
 /// Threads for predictions that would keep the connections of the event loop waiting.
 ///
@@ -18,7 +18,7 @@ pub struct Workers {
 
 #[derive(Debug)]
 struct Shared {
-    free: Arc<Semaphore>,
+    queue: Arc<Queue>,
     count: NonZero<usize>,
     /// What waits or runs, in nanoseconds as they were expected when it came.
     ahead: AtomicU64,
@@ -26,7 +26,7 @@ struct Shared {
     usual: AtomicU64,
 }
 
-/// A question's place among what waits or runs, given back when dropped.
+/// A question's share of what is ahead of the next one, given back when dropped.
 #[derive(Debug)]
 pub(super) struct Place {
     shared: Arc<Shared>,
@@ -40,8 +40,8 @@ impl Workers {
     /// Creates that many workers.
     #[must_use]
     pub fn new(count: NonZero<usize>) -> Self {
-        let free = Arc::new(Semaphore::new(count.get().min(Semaphore::MAX_PERMITS)));
-        Self { shared: Arc::new(Shared { free, count, ahead: AtomicU64::new(0), usual: AtomicU64::new(0) }) }
+        let (queue, ahead, usual) = (Arc::default(), AtomicU64::new(0), AtomicU64::new(0));
+        Self { shared: Arc::new(Shared { queue, count, ahead, usual }) }
     }
 
     /// Returns how long a question that comes now will wait, by what those before it usually take.
@@ -68,9 +68,14 @@ impl Workers {
         Place { shared: Arc::clone(&self.shared), nanoseconds }
     }
 
-    /// Waits for a worker, first come, first served.
-    pub(super) async fn free(self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.shared.free).acquire_owned().await.ok()
+    /// Gives a job to a worker, first come, first served.
+    pub(super) fn add(&self, job: Job) -> Ticket {
+        self.shared.queue.add(job, self.shared.count)
+    }
+
+    /// Takes back a job that no worker has begun.
+    pub(super) fn remove(&self, ticket: Ticket) {
+        self.shared.queue.remove(ticket);
     }
 }
 

@@ -7,9 +7,9 @@
 //! Where a request waits depends on the model. One that answers in microseconds is asked by the thread that reads the
 //! requests, so nothing is ever in flight beside it: what waits are requests that the event loop has not come to, and the
 //! [server](crate::server) says of each how long ([`Arrived`]). One that takes long is asked by [`Workers`](crate::Workers),
-//! who know what waits for them. Both waits are added up, and what is bounded is time: 3 ms while more comes than can be
-//! answered, 100 ms while it is only a burst ([`Limits::queue_delay`](crate::Limits::queue_delay),
-//! [`burst_delay`](crate::Limits::burst_delay)).
+//! who know what waits for them. Each of the two waits is bounded in time: to 3 ms while more comes than can be answered (half
+//! of it, or three questions, where workers are asked), to 100 ms while it is only a burst
+//! ([`Limits::queue_delay`](crate::Limits::queue_delay), [`burst_delay`](crate::Limits::burst_delay)).
 //!
 //! ```
 //! use bytes::Bytes;

@@ -13,11 +13,12 @@ use std::time::{Duration, Instant};
 /// How much one request counts for the mean: a thirty-second, some more than what may wait in a queue at its target.
 const WEIGHT: u64 = 32;
 
-/// How many steps of the queue its target has at least. With one request at the model and three waiting (an M/D/1/4 queue,
-/// simulated) a model is idle for 0.2 % of the time at twice its capacity and 1.9 % at one and a half, and the last answer takes
-/// four times as long as one alone: twice what one in a hundred takes at a tenth of the capacity. A fourth would wait for
-/// less than two hundredths of the capacity.
-const LEAST_STEPS: u32 = 3;
+/// How many half steps the target has at least where a step is known. Three and a half steps are one request at the model and
+/// three waiting, whatever the expectations differ by: an M/D/1/4 queue, in which (simulated) a model is idle for 0.2 % of the
+/// time at twice its capacity and 1.9 % at one and a half, and the last answer takes four times as long as one alone, which
+/// is twice what one in a hundred takes at a tenth of the capacity. A fifth would wait for less than two hundredths of the
+/// capacity.
+const LEAST_HALF_STEPS: u32 = 7;
 
 /// How many requests are refused in a row for what they have waited, before one is admitted all the same. To refuse costs
 /// time, too: where nothing but refusing is done, the queue is never younger than the target and nobody is ever answered. 8: a
@@ -50,7 +51,8 @@ impl QueueDelay {
     }
 
     /// Returns true for a request that has waited so long and will wait for what is ahead of it; `step` is what one request
-    /// more adds to that.
+    /// more adds to that. Each of the two is bounded, not their sum: where the event loop and a model share a processor, one
+    /// waits for the other, and that is no longer queue.
     pub(super) fn admits(&self, waited: Duration, ahead: Duration, step: Duration) -> bool {
         // The usual request waits for nobody.
         if (waited + ahead).is_zero() && self.state.mean.load(Ordering::Relaxed) == 0 {
@@ -66,16 +68,17 @@ impl QueueDelay {
         step: Duration,
         now: impl FnOnce() -> Instant,
     ) -> bool {
-        let bound = self.bound(waited + ahead, step, now);
+        let wait = waited.max(ahead);
+        let bound = self.bound(wait, step, now);
         let refused = self.state.refused_in_a_row.load(Ordering::Relaxed);
-        let admitted = waited + ahead <= bound || (ahead <= bound && refused >= MOST_IN_A_ROW);
+        let admitted = wait <= bound || (ahead <= bound && refused >= MOST_IN_A_ROW);
         self.state.refused_in_a_row.store(if admitted { 0 } else { refused + 1 }, Ordering::Relaxed);
         admitted
     }
 
     /// Learns from a wait, and returns the longest that is allowed.
     fn bound(&self, wait: Duration, step: Duration, now: impl FnOnce() -> Instant) -> Duration {
-        let target = self.target.max(LEAST_STEPS * step);
+        let target = self.target(step);
         let mean = self.state.learn(wait);
         let overloaded = self.state.overloaded.load(Ordering::Relaxed);
         let overloaded = match (overloaded, mean > target) {
@@ -88,6 +91,11 @@ impl QueueDelay {
         };
         self.state.overloaded.store(overloaded, Ordering::Relaxed);
         if overloaded { target } else { self.burst.max(target) }
+    }
+
+    /// Who asks the workers has two queues to wait in, of which each gets half.
+    fn target(&self, step: Duration) -> Duration {
+        if step.is_zero() { self.target } else { (self.target / 2).max(step * LEAST_HALF_STEPS / 2) }
     }
 
     /// The mean is above the target: returns true once that has been so for as long as a burst may last.
@@ -155,7 +163,7 @@ mod tests {
         assert_eq!(queue.come(80, 20 * MILLI, MILLI), 80, "the first burst is forgotten");
         queue.come(100, 20 * MILLI, MILLI);
         assert_eq!(queue.come(100, 20 * MILLI, MILLI), 0);
-        assert_eq!(queue.come(100, 4 * MILLI, MILLI), 100, "cut down to its target");
+        assert_eq!(queue.come(100, 3 * MILLI, MILLI), 100, "cut down to its target");
     }
 
     #[test]
@@ -185,7 +193,7 @@ mod tests {
     fn a_slow_model_may_have_three_questions_waiting() {
         let mut queue = Queue::new();
         queue.come(300, 90 * MILLI, 20 * MILLI);
-        assert_eq!(queue.come(10, 60 * MILLI, 20 * MILLI), 10);
-        assert_eq!(queue.come(10, 61 * MILLI, 20 * MILLI), 0);
+        assert_eq!(queue.come(10, 69 * MILLI, 20 * MILLI), 10);
+        assert_eq!(queue.come(10, 71 * MILLI, 20 * MILLI), 0);
     }
 }
