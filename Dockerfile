@@ -17,8 +17,8 @@ LABEL org.martello.stage=manifests
 
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
-# `dist` is optimised across crates: a tenth faster and 3.6 MB smaller, and minutes later to link.
-ARG PROFILE=release
+# Optimised across crates. `release` links minutes earlier, and is a tenth slower and 3.6 MB larger.
+ARG PROFILE=dist
 # glibc, linked statically; its resolver works in an empty image since the DNS and hosts lookups are part of libc itself
 # (glibc 2.34). The target is named so that build scripts and procedural macros stay dynamic.
 ENV RUSTFLAGS="-C target-feature=+crt-static" \

@@ -14,8 +14,8 @@ started=()
 trap 'for pid in "${started[@]}"; do kill "$pid" 2>/dev/null || true; done; rm -rf "$work"' EXIT
 
 command -v wrk >/dev/null || { echo "wrk is not installed"; exit 1; }
-cargo build --quiet --release --package martello-cli --bin martello --package martello-serving --example hyper_floor
-bin=target/release
+cargo build --quiet --profile dist --package martello-cli --bin martello --package martello-serving --example hyper_floor
+bin=target/dist
 
 # ===== servers, each on a port of its own =====
 

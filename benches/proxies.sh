@@ -8,7 +8,8 @@
 # answers a constant, and is asked directly, too: the latency that a proxy adds is what it has more than that.
 #
 # Needs wrk and nginx, and HAProxy if it is to be compared (Debian: apt-get install wrk nginx-light haproxy); it
-# installs nothing. BIN is the binary to measure (default: a release build), CONNECTIONS a list of other counts.
+# installs nothing. BIN is the binary to measure (default: of the profile `dist`, as in the image), CONNECTIONS a list of other
+# counts.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 ROUNDS=${1:-3} SECONDS_EACH=${2:-3} CONNECTIONS=${CONNECTIONS:-64 256 1024} PORT=${PORT:-18200}
@@ -18,8 +19,8 @@ trap 'for pid in "${started[@]}"; do kill "$pid" 2>/dev/null || true; done; rm -
 
 for needed in wrk nginx; do command -v $needed >/dev/null || { echo "$needed is not installed"; exit 1; }; done
 if [ -z "${BIN:-}" ]; then
-    cargo build --quiet --release --package martello-cli
-    BIN=target/release/martello
+    cargo build --quiet --profile dist --package martello-cli
+    BIN=target/dist/martello
 fi
 # As many descriptors as there may be: a connection through a proxy takes two.
 ulimit -n "$(ulimit -Hn)"

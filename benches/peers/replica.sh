@@ -14,13 +14,13 @@ cd "$(dirname "$0")/../.."
 ROUNDS=${1:-3} SECONDS_EACH=${2:-4} CONNECTIONS=${CONNECTIONS:-64} PORT=${PORT:-18200}
 root=$PWD PYTHON=$(realpath -ms "${PEERS_VENV:-target/peers-venv}/bin/python")
 BODY='{"feature1":5.3,"feature2":2.1,"feature3":0.8}'
-bin=${BIN:-target/release}
+bin=${BIN:-target/dist}
 work=$(mktemp -d)
 started=()
 trap 'for pid in "${started[@]}"; do kill "$pid" 2>/dev/null || true; done; rm -rf "$work"' EXIT
 
 command -v wrk >/dev/null || { echo "wrk is not installed"; exit 1; }
-[ -n "${BIN:-}" ] || cargo build --quiet --release --package martello-cli --bin martello --package martello-serving --example hyper_floor
+[ -n "${BIN:-}" ] || cargo build --quiet --profile dist --package martello-cli --bin martello --package martello-serving --example hyper_floor
 on_server="" on_load=""
 if command -v taskset >/dev/null && [ "$(nproc)" -gt 1 ]; then
     on_server="taskset -c 0" on_load="taskset -c 1-$(($(nproc) - 1))"
