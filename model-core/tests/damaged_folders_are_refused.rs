@@ -32,7 +32,7 @@ fn edited(path: &str, from: &str, to: &str) -> ModelFiles {
 fn edited_and_signed(from: &str, to: &str) -> ModelFiles {
     let mut files = edited("model.json", from, to);
     let message = flavor::load(&files).unwrap_err().to_string();
-    let (_, after) = message.split_once("its sha256 is ").unwrap();
+    let (_, after) = message.split_once("its blake3 is ").unwrap();
     let (found, expected) = after.split_once(", MLmodel says ").unwrap();
     let manifest = text(&files, "MLmodel").replace(expected, found);
     files.insert("MLmodel", manifest);

@@ -15,7 +15,7 @@ flavors:
   martello:
     data: weights/model.json
     format_version: 1
-    sha256: 4c77be35db5a9d6a0ea0bb3b2d3fbb3af1bd9e90e6bcfd4ab0ae8a7bd0dff7b4
+    blake3: 4c77be35db5a9d6a0ea0bb3b2d3fbb3af1bd9e90e6bcfd4ab0ae8a7bd0dff7b4
   python_function:
     env:
       conda: conda.yaml
@@ -60,7 +60,7 @@ fn the_manifest_has_the_keys_of_mlflow() {
     };
     let files = flavor::save(&model, &options).unwrap();
     let manifest = String::from_utf8(files.get("MLmodel").unwrap().to_vec()).unwrap();
-    let (before, after) = manifest.split_once("    sha256: ").unwrap();
+    let (before, after) = manifest.split_once("    blake3: ").unwrap();
     assert_eq!(
         before,
         "artifact_path: model\nflavors:\n  martello:\n    data: model.json\n    format_version: 1\n"
@@ -116,7 +116,7 @@ fn keys_and_flavors_that_mlflow_wrote_are_ignored() {
     files.insert("weights/model.json", WEIGHTS);
     files.insert("model.pkl", b"\x80\x04N.".as_slice());
     let sum = flavor::load(&files).unwrap_err().to_string();
-    let (_, sum) = sum.split_once("its sha256 is ").unwrap();
+    let (_, sum) = sum.split_once("its blake3 is ").unwrap();
     let declared = "4c77be35db5a9d6a0ea0bb3b2d3fbb3af1bd9e90e6bcfd4ab0ae8a7bd0dff7b4";
     files.insert("MLmodel", WRITTEN_BY_MLFLOW.replace(declared, &sum[..64]));
 

@@ -1,4 +1,7 @@
-//! SHA-256 checksums.
+//! BLAKE3 checksums ([specification](https://github.com/BLAKE3-team/BLAKE3-specs)).
+//!
+//! A model is copied at several gigabytes a second, and SHA-256 comes to 1.8 with the processor's own instructions and to a fifth
+//! of that without: the checksum was what a transfer waited for. BLAKE3 takes a quarter of the time, and is as hard to forge.
 
 use std::fmt;
 use std::fs::File;
@@ -7,20 +10,19 @@ use std::path::Path;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use crate::{Error, Result};
 
 /// How much is read at once while hashing: larger pieces were not faster.
 pub(crate) const PIECE: usize = 64 << 10;
 
-/// A SHA-256 checksum; prints as 64 lower-case hexadecimal digits.
+/// A BLAKE3 checksum; prints as 64 lower-case hexadecimal digits.
 ///
 /// ```
 /// use martello_registry_client::Digest;
 ///
 /// let digest = Digest::of(b"");
-/// assert!(digest.to_string().starts_with("e3b0c442"));
+/// assert!(digest.to_string().starts_with("af1349b9"));
 /// assert_eq!(digest.to_string().parse::<Digest>().unwrap(), digest);
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -30,7 +32,7 @@ pub struct Digest([u8; 32]);
 /// Computes a [`Digest`] piece by piece, and counts.
 #[derive(Default)]
 pub(crate) struct Hasher {
-    state: Sha256,
+    state: blake3::Hasher,
     bytes: u64,
 }
 
@@ -39,7 +41,7 @@ pub(crate) struct Hasher {
 impl Digest {
     /// Returns the checksum of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
-        Self(Sha256::digest(bytes).into())
+        Self(blake3::hash(bytes).into())
     }
 }
 
@@ -59,7 +61,7 @@ impl FromStr for Digest {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let bad = || Error::invalid(format!("not a sha256 checksum: {text:?}"));
+        let bad = || Error::invalid(format!("not a blake3 checksum: {text:?}"));
         if text.len() != 64 || !text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
             return Err(bad());
         }

@@ -180,7 +180,7 @@ async fn receive(
         progress.advanced(len);
         Ok(())
     };
-    let (sha256, size) = match artifacts.local_file(root, path).await? {
+    let (blake3, size) = match artifacts.local_file(root, path).await? {
         Some(file) => download.copy(path, file, came).await?,
         None => {
             let mut pieces = artifacts.get(root, path).await?;
@@ -193,7 +193,7 @@ async fn receive(
             file.finish().await?
         }
     };
-    Ok(ManifestFile { path: path.clone(), size, sha256 })
+    Ok(ManifestFile { path: path.clone(), size, blake3 })
 }
 
 async fn promised_manifest(

@@ -1,6 +1,6 @@
 //! What belongs to a published model: each file with its size and checksum, written last.
 //!
-//! A folder with a manifest is complete; the manifest's own checksum names the content, in the registry (`mt.manifest_sha256`) and
+//! A folder with a manifest is complete; the manifest's own checksum names the content, in the registry (`mt.manifest_blake3`) and
 //! in the cache.
 
 use std::collections::BTreeSet;
@@ -35,7 +35,7 @@ pub struct ManifestFile {
     /// In bytes.
     pub size: u64,
     /// Of the content.
-    pub sha256: Digest,
+    pub blake3: Digest,
 }
 
 impl Manifest {
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     fn file(path: &str) -> ManifestFile {
-        ManifestFile { path: path.parse().unwrap(), size: 1, sha256: Digest::of(b"x") }
+        ManifestFile { path: path.parse().unwrap(), size: 1, blake3: Digest::of(b"x") }
     }
 
     #[test]
@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn bytes_that_are_no_manifest_are_an_integrity_error() {
         let future = br#"{"format":2,"files":[]}"#;
-        let escape = br#"{"format":1,"files":[{"path":"../x","size":1,"sha256":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}]}"#;
+        let escape = br#"{"format":1,"files":[{"path":"../x","size":1,"blake3":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}]}"#;
         for bytes in [&b""[..], b"{}", b"[]", future, escape] {
             assert_eq!(Manifest::parse(bytes).unwrap_err().kind(), crate::ErrorKind::Integrity);
         }

@@ -18,7 +18,7 @@ use crate::{
 pub const REQUEST_ID_TAG: &str = "mt.request_id";
 
 /// The tag with the checksum of the manifest: what [`Registry::fetch`] checks the folder against.
-pub const MANIFEST_TAG: &str = "mt.manifest_sha256";
+pub const MANIFEST_TAG: &str = "mt.manifest_blake3";
 
 /// How long a backend may copy a model before it counts as failed: MLflow's own default.
 const READY_TIMEOUT: Duration = Duration::from_secs(300);
@@ -159,14 +159,14 @@ async fn measured(files: &[(ArtifactPath, Content)]) -> Result<Manifest> {
     let files = files.to_vec();
     blocking(move || {
         let measure = |(path, content): (ArtifactPath, Content)| {
-            let (sha256, size) = match &content {
+            let (blake3, size) = match &content {
                 Content::Memory(bytes) => (Digest::of(bytes), bytes.len() as u64),
                 Content::File(from) => {
                     let mut file = File::open(from).map_err(|e| Error::io("read", from, e))?;
                     digest::of_file(&mut file, from)?
                 }
             };
-            Ok(ManifestFile { path, size, sha256 })
+            Ok(ManifestFile { path, size, blake3 })
         };
         Manifest::new(files.into_iter().map(measure).collect::<Result<_>>()?)
     })
@@ -236,13 +236,13 @@ async fn store(
     for (path, content) in files {
         let size = size(content).await?;
         let options = PutOptions { size: Some(size), ..PutOptions::default() };
-        let sha256 = artifacts.put(root, path, content.clone(), options).await?;
-        listed.push(ManifestFile { path: path.clone(), size, sha256 });
+        let blake3 = artifacts.put(root, path, content.clone(), options).await?;
+        listed.push(ManifestFile { path: path.clone(), size, blake3 });
     }
     let manifest = Manifest::new(listed)?;
     check_sizes(artifacts, root, &manifest).await?;
     let bytes = manifest.to_bytes();
-    let options = PutOptions { sha256: Some(Digest::of(&bytes)), overwrite: Overwrite::Refuse, size: None };
+    let options = PutOptions { blake3: Some(Digest::of(&bytes)), overwrite: Overwrite::Refuse, size: None };
     artifacts.put(root, &manifest_path(), bytes.into(), options).await?;
     Ok(manifest)
 }

@@ -61,7 +61,7 @@ async fn what_is_not_what_was_promised_is_not_stored() {
     store.put(&root, &path("file"), "old".into(), PutOptions::default()).await.unwrap();
     let promises = [
         (PutOptions { size: Some(4), ..PutOptions::default() }, ErrorKind::Integrity),
-        (PutOptions { sha256: Some(Digest::of(b"other")), ..PutOptions::default() }, ErrorKind::Integrity),
+        (PutOptions { blake3: Some(Digest::of(b"other")), ..PutOptions::default() }, ErrorKind::Integrity),
         (PutOptions { overwrite: Overwrite::Refuse, ..PutOptions::default() }, ErrorKind::AlreadyExists),
     ];
     for (options, kind) in promises {

@@ -104,7 +104,7 @@ async fn python_and_rust_share_one_file() {
     assert_eq!(seen["model"], json!({ "description": "finds fraud", "aliases": { "champion": 1 } }));
     assert_eq!(seen["version"]["stage"], "Production");
     assert_eq!(seen["version"]["source"], version.source);
-    assert_eq!(seen["version"]["tags"]["mt.manifest_sha256"], version.tags["mt.manifest_sha256"]);
+    assert_eq!(seen["version"]["tags"]["mt.manifest_blake3"], version.tags["mt.manifest_blake3"]);
     assert_eq!(seen["downloaded"], 100_000);
     assert_eq!(seen["found"], json!(["fraud"]));
 

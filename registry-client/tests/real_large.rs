@@ -46,7 +46,7 @@ async fn a_large_file_goes_up_and_comes_down_in_little_memory() {
     file.flush().unwrap();
     let before = peak();
 
-    let promised = PutOptions { sha256: Some(Digest::of(b"something else")), ..PutOptions::default() };
+    let promised = PutOptions { blake3: Some(Digest::of(b"something else")), ..PutOptions::default() };
     let refused = registry.artifacts().put(&root, &path, Content::File(file.path().into()), promised).await;
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::Integrity);
     assert_eq!(registry.artifacts().stat(&root, &path).await.unwrap_err().kind(), ErrorKind::NotFound);

@@ -1,4 +1,4 @@
-//! The flavor of this crate: `model.json`, versioned, checked by SHA-256, exact to the last bit.
+//! The flavor of this crate: `model.json`, versioned, checked by BLAKE3, exact to the last bit.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::ModelFiles;
-use super::checksum::sha256_hex;
+use super::checksum::blake3_hex;
 use super::folder::{Folder, within};
 use crate::engine::{Classes, Engine, LinearRegression, LogisticRegression};
 use crate::preprocessing::{ColumnEncoding, Encoder};
@@ -25,7 +25,7 @@ const FORMAT_VERSION: u32 = 1;
 struct Section {
     data: String,
     format_version: u32,
-    sha256: String,
+    blake3: String,
 }
 
 /// Read before the rest, so that a newer file is called newer and not broken.
@@ -81,7 +81,7 @@ pub(super) fn write(model: &NativeModel, files: &mut ModelFiles) -> serde_json::
         engine: write_engine(model.engine()),
     };
     let json = serde_json::to_vec(&document).expect("text and finite numbers always have a JSON form");
-    let section = json!({ "data": FILE, "format_version": FORMAT_VERSION, "sha256": sha256_hex(&json) });
+    let section = json!({ "data": FILE, "format_version": FORMAT_VERSION, "blake3": blake3_hex(&json) });
     files.insert(FILE, json);
     section
 }
@@ -120,12 +120,12 @@ fn check_version(path: &str, found: u32) -> Result<(), Error> {
 }
 
 fn check_sum(section: &Section, bytes: &[u8]) -> Result<(), Error> {
-    let found = sha256_hex(bytes);
-    if found.eq_ignore_ascii_case(&section.sha256) {
+    let found = blake3_hex(bytes);
+    if found.eq_ignore_ascii_case(&section.blake3) {
         return Ok(());
     }
-    let (path, expected) = (&section.data, &section.sha256);
-    let message = format!("{path} was altered or cut off: its sha256 is {found}, MLmodel says {expected}");
+    let (path, expected) = (&section.data, &section.blake3);
+    let message = format!("{path} was altered or cut off: its blake3 is {found}, MLmodel says {expected}");
     Err(Error::new(ErrorKind::Corrupted, message))
 }
 

@@ -14,7 +14,7 @@ const PIECE_BYTES: usize = 256 << 10;
 pub(super) struct Kept {
     pub(super) size: u64,
     /// Absent when it was not promised and would need another reading.
-    pub(super) sha256: Option<Digest>,
+    pub(super) blake3: Option<Digest>,
 }
 
 /// Checks content against what is promised about it.
@@ -26,15 +26,15 @@ pub(super) async fn keep(path: &ArtifactPath, content: &Content, options: &PutOp
     if options.size.is_some_and(|promised| promised != size) {
         return Err(Error::integrity(format!("{path} has {size} bytes and not as many as promised")));
     }
-    let sha256 = match (content, options.sha256) {
+    let blake3 = match (content, options.blake3) {
         (Content::Memory(bytes), _) => Some(Digest::of(bytes)),
         (Content::File(file), Some(_)) => Some(digest_of_file(file).await?),
         (Content::File(_), None) => None,
     };
-    if options.sha256.is_some() && options.sha256 != sha256 {
+    if options.blake3.is_some() && options.blake3 != blake3 {
         return Err(Error::integrity(format!("{path} does not have the checksum that was promised")));
     }
-    Ok(Kept { size, sha256 })
+    Ok(Kept { size, blake3 })
 }
 
 async fn digest_of_file(path: &Path) -> Result<Digest> {

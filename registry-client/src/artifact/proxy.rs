@@ -98,12 +98,12 @@ impl ArtifactStore for ProxyArtifacts {
                     None
                 }
                 Content::File(file) => {
-                    let file = FilePayload::new(file, kept.size, kept.sha256);
+                    let file = FilePayload::new(file, kept.size, kept.blake3);
                     place.put(Payload::File(file.clone())).await?;
                     file.sent()
                 }
             };
-            kept.sha256
+            kept.blake3
                 .or(file)
                 .ok_or_else(|| Error::integrity(format!("{path} was answered before it was sent")))
         })

@@ -69,5 +69,5 @@ fn copy_file(model: &Path, folder: &Path, listed: &ManifestFile) -> Result<()> {
         hasher.update(&piece[..read]);
         copy.write_all(&piece[..read]).map_err(refused)?;
     }
-    if hasher.finish() == (listed.sha256, listed.size) { Ok(()) } else { Err(changed(&from)) }
+    if hasher.finish() == (listed.blake3, listed.size) { Ok(()) } else { Err(changed(&from)) }
 }

@@ -73,7 +73,7 @@ pub(super) fn read_files(entry: &Entry) -> Result<Vec<(String, Vec<u8>)>> {
                 .take(listed.size.saturating_add(1))
                 .read_to_end(&mut bytes)
                 .map_err(|e| Error::io("read", &path, e))?;
-            if bytes.len() as u64 != listed.size || Digest::of(&bytes) != listed.sha256 {
+            if bytes.len() as u64 != listed.size || Digest::of(&bytes) != listed.blake3 {
                 return Err(changed(&path));
             }
             Ok((listed.path.to_string(), bytes))
@@ -107,7 +107,7 @@ fn check(folder: &Path, digest: Digest) -> Result<Manifest> {
 
 fn check_file(path: &Path, listed: &ManifestFile) -> Result<()> {
     let mut file = open_regular(path)?;
-    if digest::of_file(&mut file, path)? == (listed.sha256, listed.size) {
+    if digest::of_file(&mut file, path)? == (listed.blake3, listed.size) {
         Ok(())
     } else {
         Err(changed(path))

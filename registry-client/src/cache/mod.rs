@@ -1,10 +1,10 @@
 //! Models on the local disk, named by what they contain.
 //!
 //! ```text
-//! models/<manifest sha256>/manifest.json   what the entry must hold
-//! models/<manifest sha256>/model/...       the model folder
-//! locks/<manifest sha256>                  shared lock: in use; its time: last used
-//! uris/<sha256 of registry and uri>.json   what a uri last meant; .good.json: and what of that was seen to work
+//! models/<manifest blake3>/manifest.json   what the entry must hold
+//! models/<manifest blake3>/model/...       the model folder
+//! locks/<manifest blake3>                  shared lock: in use; its time: last used
+//! uris/<blake3 of registry and uri>.json   what a uri last meant; .good.json: and what of that was seen to work
 //! tmp/<random>/                            downloads that are not complete
 //! ```
 //! An entry appears by one rename, so it is whole or absent; it is checked again whenever it is used, so a damaged one is

@@ -86,7 +86,7 @@ pub struct PutOptions {
     /// The size in bytes; checked when given.
     pub size: Option<u64>,
     /// The checksum; checked when given.
-    pub sha256: Option<Digest>,
+    pub blake3: Option<Digest>,
     /// Whether a file with this path may be replaced.
     pub overwrite: Overwrite,
 }

@@ -55,7 +55,7 @@ pub struct ModelVersion {
     pub user_id: Option<String>,
     /// The aliases that point to it.
     pub aliases: Vec<String>,
-    /// Free key-value pairs; `mt.request_id` and `mt.manifest_sha256` are written by [`publish`](crate::Registry::publish).
+    /// Free key-value pairs; `mt.request_id` and `mt.manifest_blake3` are written by [`publish`](crate::Registry::publish).
     pub tags: Tags,
 }
 

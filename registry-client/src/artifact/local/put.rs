@@ -89,7 +89,7 @@ impl Drop for Temporary {
 }
 
 fn check(path: &ArtifactPath, digest: Digest, size: u64, options: PutOptions) -> Result<()> {
-    match (options.size, options.sha256) {
+    match (options.size, options.blake3) {
         (Some(promised), _) if promised != size => Err(Error::integrity(format!(
             "{path} has {size} bytes and should have {promised}: nothing was stored"
         ))),

@@ -249,7 +249,7 @@ impl Source {
     async fn finish(&mut self, object: &Object, kept: &Kept) -> Result<Digest> {
         let rest = self.read(1).await?;
         let (digest, size) = self.hasher.take().unwrap_or_default().finish();
-        if !rest.is_empty() || size != kept.size || kept.sha256.is_some_and(|promised| promised != digest) {
+        if !rest.is_empty() || size != kept.size || kept.blake3.is_some_and(|promised| promised != digest) {
             return Err(Error::integrity(format!("the file for {object} changed while it was sent")));
         }
         Ok(digest)
