@@ -1,6 +1,5 @@
 """Steps of tests/real_python.rs: python -c SCRIPT STEP ARGUMENTS prints one line of JSON; MLFLOW_TRACKING_URI names the server."""
 
-import hashlib
 import json
 import math
 import os
@@ -24,13 +23,13 @@ def plain(value):
     return value
 
 
-def digests(folder):
+def contents(folder):
     found = {}
     for place, _, names in os.walk(folder):
         for name in names:
             path = os.path.join(place, name)
             with open(path, "rb") as file:
-                found[os.path.relpath(path, folder)] = hashlib.sha256(file.read()).hexdigest()
+                found[os.path.relpath(path, folder)] = file.read().hex()
     return found
 
 
@@ -68,7 +67,7 @@ def read():
     downloads = {}
     for uri in arguments["uris"]:
         with tempfile.TemporaryDirectory() as folder:
-            downloads[uri] = digests(mlflow.artifacts.download_artifacts(uri, dst_path=folder))
+            downloads[uri] = contents(mlflow.artifacts.download_artifacts(uri, dst_path=folder))
     return {
         "run": describe_run(client.get_run(run_id)),
         "history": [[metric.step, plain(metric.value)] for metric in client.get_metric_history(run_id, "loss")],
@@ -109,7 +108,7 @@ def write():
     client.transition_model_version_stage(name, version.version, "Production")
     run_id = run.info.run_id
     with tempfile.TemporaryDirectory() as folder:
-        files = digests(mlflow.artifacts.download_artifacts(logged.model_uri, dst_path=folder))
+        files = contents(mlflow.artifacts.download_artifacts(logged.model_uri, dst_path=folder))
     return {
         "run_id": run_id,
         "run": describe_run(client.get_run(run_id)),

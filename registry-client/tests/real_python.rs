@@ -10,8 +10,8 @@ use std::process::Command;
 
 use martello_registry_client::rest::RestOptions;
 use martello_registry_client::{
-    Cache, Digest, Metric, ModelUri, ModelVersion, NewRun, Publication, Registry, Run, RunBatch, RunStatus,
-    Stage, Timestamp,
+    Cache, Metric, ModelUri, ModelVersion, NewRun, Publication, Registry, Run, RunBatch, RunStatus, Stage,
+    Timestamp,
 };
 use serde_json::{Value, json};
 
@@ -48,16 +48,21 @@ impl Setting {
         serde_json::from_str(String::from_utf8(output.stdout).unwrap().lines().last().unwrap()).unwrap()
     }
 
-    async fn digests(&self, uri: &str) -> BTreeMap<String, String> {
+    async fn contents(&self, uri: &str) -> BTreeMap<String, String> {
         let dir = tempfile::tempdir().unwrap();
         let uri: ModelUri = uri.parse().unwrap();
         let fetched = self.registry.fetch(&uri, &Cache::open(dir.path()).unwrap()).await.unwrap();
-        digests(&fetched.read_files().await.unwrap())
+        contents(&fetched.read_files().await.unwrap())
     }
 }
 
-fn digests(files: &[(String, Vec<u8>)]) -> BTreeMap<String, String> {
-    files.iter().map(|(path, bytes)| (path.clone(), Digest::of(bytes).to_string())).collect()
+/// As Python writes `bytes.hex()`.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn contents(files: &[(String, Vec<u8>)]) -> BTreeMap<String, String> {
+    files.iter().map(|(path, bytes)| (path.clone(), hex(bytes))).collect()
 }
 
 fn unique(name: &str) -> String {
@@ -161,7 +166,7 @@ async fn python_reads_what_rust_writes() {
         downloaded.remove("manifest.json").expect("the manifest is downloaded as well");
         // MLflow's client writes it into what it downloads.
         downloaded.remove("registered_model_meta");
-        assert_eq!(downloaded, digests(&files), "{uri}");
+        assert_eq!(downloaded, contents(&files), "{uri}");
     }
 }
 
@@ -199,8 +204,8 @@ async fn rust_reads_what_python_writes() {
         format!("models:/{model_id}"),
         format!("runs:/{run_id}/model"),
     ] {
-        assert_eq!(setting.digests(&uri).await, expected, "{uri}");
+        assert_eq!(setting.contents(&uri).await, expected, "{uri}");
     }
-    let plain = digests(&[("plain.txt".to_owned(), b"plain".to_vec())]);
-    assert_eq!(setting.digests(&format!("runs:/{run_id}/beside/model")).await, plain);
+    let plain = contents(&[("plain.txt".to_owned(), b"plain".to_vec())]);
+    assert_eq!(setting.contents(&format!("runs:/{run_id}/beside/model")).await, plain);
 }
