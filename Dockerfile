@@ -17,7 +17,7 @@ LABEL org.martello.stage=manifests
 
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
-# Optimised across crates. `release` links minutes earlier, and is a tenth slower and 3.6 MB larger.
+# Optimised across crates. `release` takes 3 to 4 % more processor time for a request and 3 MB more, and links minutes earlier.
 ARG PROFILE=dist
 # glibc, linked statically; its resolver works in an empty image since the DNS and hosts lookups are part of libc itself
 # (glibc 2.34). The target is named so that build scripts and procedural macros stay dynamic.

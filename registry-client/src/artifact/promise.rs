@@ -1,13 +1,9 @@
 //! What a caller promises about a file, checked before a byte of it leaves.
 
-use std::io::Read;
+use std::fs::File;
 use std::path::Path;
 
-use crate::digest::Hasher;
-use crate::{ArtifactPath, Content, Digest, Error, PutOptions, Result, blocking};
-
-/// How much of a file is read at a time.
-const PIECE_BYTES: usize = 256 << 10;
+use crate::{ArtifactPath, Content, Digest, Error, PutOptions, Result, blocking, digest};
 
 /// A file whose size is as promised, and whose checksum is if one was promised.
 #[derive(Debug)]
@@ -40,15 +36,8 @@ pub(super) async fn keep(path: &ArtifactPath, content: &Content, options: &PutOp
 async fn digest_of_file(path: &Path) -> Result<Digest> {
     let path = path.to_owned();
     blocking(move || {
-        let fail = |e| Error::io("read", &path, e);
-        let mut file = std::fs::File::open(&path).map_err(fail)?;
-        let (mut hasher, mut piece) = (Hasher::default(), vec![0; PIECE_BYTES]);
-        loop {
-            match file.read(&mut piece).map_err(fail)? {
-                0 => return Ok(hasher.finish().0),
-                read => hasher.update(&piece[..read]),
-            }
-        }
+        let mut file = File::open(&path).map_err(|e| Error::io("read", &path, e))?;
+        Ok(digest::of_file(&mut file, &path)?.0)
     })
     .await
 }

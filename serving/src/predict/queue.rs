@@ -45,8 +45,8 @@ impl Queue {
         }
         state.busy += 1;
         drop(state);
-        let queue = Arc::clone(self);
-        tokio::task::spawn_blocking(move || queue.work(job));
+        let thread = Thread { queue: Arc::clone(self), first: Some(job) };
+        tokio::task::spawn_blocking(move || thread.work());
         ticket
     }
 
@@ -60,15 +60,6 @@ impl Queue {
         drop(job);
     }
 
-    fn work(&self, first: Job) {
-        let mut job = Some(first);
-        while let Some(now) = job {
-            // Whoever waits for the answer of one that panicked sees that none will come; the thread goes on with the next.
-            let _ = catch_unwind(AssertUnwindSafe(now));
-            job = self.next();
-        }
-    }
-
     /// Takes the next job; if there is none, this thread is not busy any more.
     fn next(&self) -> Option<Job> {
         let mut state = self.lock();
@@ -80,6 +71,32 @@ impl Queue {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing in here panics with the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A thread that counts as busy, from when it was asked for until it finds nothing more to do.
+struct Thread {
+    queue: Arc<Queue>,
+    first: Option<Job>,
+}
+
+impl Thread {
+    fn work(mut self) {
+        let mut job = self.first.take();
+        while let Some(now) = job {
+            // Whoever waits for the answer of one that panicked sees that none will come; the thread goes on with the next.
+            let _ = catch_unwind(AssertUnwindSafe(now));
+            job = self.queue.next();
+        }
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        // It never began: the runtime that it was asked of is shutting down. Others may share the queue.
+        if self.first.is_some() {
+            self.queue.lock().busy -= 1;
+        }
     }
 }
 
@@ -148,6 +165,24 @@ mod tests {
         drop(go);
         let heard = tokio::task::spawn_blocking(move || words.iter().collect::<Vec<_>>()).await.unwrap();
         assert_eq!(heard, ["first", "third"]);
+    }
+
+    #[test]
+    fn a_runtime_that_shuts_down_keeps_no_thread_busy() {
+        let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let queue = Arc::<Queue>::default();
+        let gone = runtime();
+        let handle = gone.handle().clone();
+        gone.shutdown_background();
+        {
+            let _entered = handle.enter();
+            queue.add(Box::new(|| ()), ONE);
+        }
+        let (said, heard) = mpsc::channel();
+        let next = runtime();
+        let _entered = next.enter();
+        queue.add(Box::new(move || said.send(()).unwrap()), ONE);
+        heard.recv_timeout(std::time::Duration::from_secs(10)).expect("a thread is free");
     }
 
     #[tokio::test]

@@ -44,7 +44,7 @@ pub struct S3Options {
     /// larger parts.
     pub part_bytes: u64,
     /// How many parts of a file are on their way at a time; one more is in memory. 8: a store that takes its time for each part
-    /// is asked for the next meanwhile (500 MB came in half the time of 3), and a file never has more than 72 MiB in memory.
+    /// is asked for the next meanwhile (500 MB came in half the time of 3), and about 72 MiB of a file are in memory.
     pub parallel_parts: usize,
     /// How long one call may take, beyond what its size adds; 60 s, botocore's default.
     pub request_timeout: Duration,

@@ -51,8 +51,8 @@ impl QueueDelay {
     }
 
     /// Returns true for a request that has waited so long and will wait for what is ahead of it; `step` is what one request
-    /// more adds to that. Each of the two is bounded, not their sum: where the event loop and a model share a processor, one
-    /// waits for the other, and that is no longer queue.
+    /// more adds to that. Each of the two is bounded, not their sum: where the event loop shares a processor with a
+    /// model, it waits for that, and no queue is longer for it.
     pub(super) fn admits(&self, waited: Duration, ahead: Duration, step: Duration) -> bool {
         // The usual request waits for nobody.
         if (waited + ahead).is_zero() && self.state.mean.load(Ordering::Relaxed) == 0 {
@@ -164,6 +164,8 @@ mod tests {
         queue.come(100, 20 * MILLI, MILLI);
         assert_eq!(queue.come(100, 20 * MILLI, MILLI), 0);
         assert_eq!(queue.come(100, 3 * MILLI, MILLI), 100, "cut down to its target");
+        assert_eq!(queue.come_late(10, 3 * MILLI, 3 * MILLI, MILLI), 10, "each wait has its own bound");
+        assert_eq!(queue.come_late(5, 4 * MILLI, 4 * MILLI, MILLI), 0, "and keeps to it");
     }
 
     #[test]
