@@ -83,7 +83,7 @@ CONF
 else
     echo "left out: HAProxy (it is not installed)"
 fi
-# One worker, and the thread that accepts: nothing that it does for a request is left out.
+# One thread for everything, as the others have: nothing that it does for a request is left out.
 start balancer $((PORT + 3)) "$BIN" balance --listen "127.0.0.1:$((PORT + 3))" --upstream "127.0.0.1:$PORT" --workers 1
 order+=(balancer)
 

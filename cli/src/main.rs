@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::command::{balance, capacity, healthcheck, load, registry, serve, train, up};
+use crate::runtime::Threads;
 use crate::telemetry::TelemetryArgs;
 
 /// Train a model, register it, serve it from replicas, balance over them, and load-test until you know how many you
@@ -40,10 +41,20 @@ enum Command {
     Healthcheck(healthcheck::Healthcheck),
 }
 
+impl Command {
+    fn threads(&self) -> Threads {
+        match self {
+            // Its connections have threads of their own.
+            Self::Balance(_) => Threads::One,
+            _ => Threads::Processors,
+        }
+    }
+}
+
 fn main() -> ExitCode {
     let matches = environment::without_empty(Cli::command()).get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    match runtime::run(run(cli)) {
+    match runtime::run(cli.command.threads(), run(cli)) {
         Ok(code) => code,
         Err(error) => {
             output::note(format!("error: {error:#}"));

@@ -21,17 +21,30 @@ const ENDED_BY_SIGNAL: u8 = 128;
 /// Whether the command ends by itself, in its own order, when it is asked to.
 static ENDS_ITSELF: AtomicBool = AtomicBool::new(false);
 
+/// How many threads a command's runtime has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Threads {
+    /// The process's own alone, for a command that starts others itself where it needs them. In a process of one thread
+    /// system calls cost less: nobody else can close a descriptor that one of them uses.
+    One,
+    /// As many as there are processors.
+    Processors,
+}
+
 /// Runs a command to its end, or until SIGTERM or SIGINT if it has no end of its own to make.
 ///
 /// The signals are listened for from the beginning and for every command: process 1 of a container, unlike any other,
 /// is not ended by a signal that it does not handle.
 ///
-/// One processor gets a current-thread runtime: more workers would only spend a CPU quota faster.
-pub(crate) fn run(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+/// One processor gets one thread: more of them would only spend a CPU quota faster.
+pub(crate) fn run(
+    threads: Threads,
+    command: impl Future<Output = anyhow::Result<ExitCode>>,
+) -> anyhow::Result<ExitCode> {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut builder = match processors {
-        1 => tokio::runtime::Builder::new_current_thread(),
-        _ => tokio::runtime::Builder::new_multi_thread(),
+    let mut builder = match threads {
+        Threads::Processors if processors > 1 => tokio::runtime::Builder::new_multi_thread(),
+        Threads::Processors | Threads::One => tokio::runtime::Builder::new_current_thread(),
     };
     let runtime = builder.enable_all().build().context("cannot start the runtime")?;
     let result = runtime.block_on(async {

@@ -202,8 +202,8 @@ pub(super) struct LimitArgs {
     #[arg(long, env = "MARTELLO_UPSTREAM_MAX_IDLE", value_name = "COUNT")]
     upstream_max_idle: Option<usize>,
     /// Threads that serve connections, each with its own connections to replicas. As many as there are processors unless
-    /// told; 0, and the default on one processor, is one thread for everything.
-    #[arg(long, env = "MARTELLO_BALANCE_WORKERS", value_name = "COUNT", value_parser = clap::value_parser!(u16).range(0..=1024))]
+    /// told; 1 is one thread for everything, and the cheapest for each request.
+    #[arg(long, env = "MARTELLO_BALANCE_WORKERS", value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1024))]
     workers: Option<u16>,
     /// Seconds that requests in flight may take after SIGTERM, and other protocols once their replica leaves.
     #[arg(long, env = "MARTELLO_GRACE", value_name = "SECONDS", value_parser = seconds)]
@@ -236,10 +236,17 @@ impl LimitArgs {
         config
     }
 
+    /// Threads beside the one that accepts; none where that one does it all.
+    fn workers(&self) -> usize {
+        let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+        match self.workers.map_or_else(processors, usize::from) {
+            1 => 0,
+            many => many,
+        }
+    }
+
     fn server(&self) -> ServerConfig {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let workers = self.workers.map_or(if processors > 1 { processors } else { 0 }, usize::from);
-        let mut config = ServerConfig { workers, ..ServerConfig::default() };
+        let mut config = ServerConfig { workers: self.workers(), ..ServerConfig::default() };
         set(&mut config.limits.body_bytes, self.max_body);
         set(&mut config.max_connections, self.max_connections.map(std::num::NonZeroUsize::get));
         set(&mut config.head_timeout, self.head_timeout);
