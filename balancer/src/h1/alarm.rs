@@ -1,52 +1,61 @@
-//! One timer per connection, moved rather than made anew.
+//! One timer per connection, moved when it rings rather than whenever it is set.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 use crate::clock;
 
-/// A timer that a connection keeps: moving a tokio timer to a later time costs one atomic operation, where a new
-/// one costs the wheel's lock and an allocation.
+/// A timer that a connection keeps. A new one for each deadline costs the wheel's lock and an allocation. Nearly every deadline
+/// is lifted long before it comes and followed by a later one: so the timer is left where it is, and moved when it
+/// rings too early, once in many requests.
 #[derive(Debug)]
 pub(crate) struct Alarm {
+    /// Rings when it is due, or before.
     sleep: Pin<Box<Sleep>>,
-    armed: bool,
+    due: Option<Instant>,
 }
 
 impl Alarm {
     pub(crate) fn new(likely: Duration) -> Self {
-        Self { sleep: Box::pin(sleep(likely)), armed: false }
+        Self { sleep: Box::pin(sleep(likely)), due: None }
     }
 
     /// Sets the alarm to ring after `delay` from now.
     pub(crate) fn set(&mut self, delay: Duration) {
         // A delay that cannot be represented never ends within the life of the process.
-        let Some(deadline) = clock::now().checked_add(delay) else { return self.clear() };
-        self.sleep.as_mut().reset(deadline);
-        self.armed = true;
+        self.due = clock::now().checked_add(delay);
+        if let Some(due) = self.due
+            && due < self.sleep.deadline()
+        {
+            self.sleep.as_mut().reset(due);
+        }
     }
 
     /// Sets the alarm unless it is set already.
     pub(crate) fn set_if_clear(&mut self, delay: Duration) {
-        if !self.armed {
+        if self.due.is_none() {
             self.set(delay);
         }
     }
 
     /// Takes the alarm back; the timer itself may go off unheard.
     pub(crate) fn clear(&mut self) {
-        self.armed = false;
+        self.due = None;
     }
 
     /// Ready when a set alarm rings.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.armed {
-            return Poll::Pending;
+        let Some(due) = self.due else { return Poll::Pending };
+        while self.sleep.as_mut().poll(cx).is_ready() {
+            if self.sleep.deadline() >= due {
+                return Poll::Ready(());
+            }
+            self.sleep.as_mut().reset(due);
         }
-        self.sleep.as_mut().poll(cx)
+        Poll::Pending
     }
 }
 
@@ -57,6 +66,21 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn it_rings_neither_before_nor_after_its_time_however_often_it_is_set() {
+        let start = Instant::now();
+        let mut alarm = Alarm::new(Duration::from_secs(1));
+        for (wait, delay, expected) in [(0, 3, 3), (10, 3, 16), (0, 1, 17), (0, 600, 617), (1, 1, 619)] {
+            sleep(Duration::from_secs(wait)).await;
+            alarm.set(Duration::from_secs(delay));
+            poll_fn(|cx| alarm.poll(cx)).await;
+            assert_eq!(start.elapsed().as_secs(), expected);
+        }
+        alarm.set(Duration::MAX);
+        let never = tokio::time::timeout(Duration::from_secs(1_000_000), poll_fn(|cx| alarm.poll(cx)));
+        assert!(never.await.is_err());
+    }
 
     #[tokio::test(start_paused = true)]
     async fn it_rings_when_it_was_last_set_to() {
