@@ -42,8 +42,24 @@ fn is_registered_name(name: &[u8]) -> bool {
 }
 
 fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte)
+    NAME_BYTES[usize::from(byte)]
 }
+
+/// The bytes of `unreserved` and `sub-delims`, looked up rather than compared: a host comes with every request.
+const NAME_BYTES: [bool; 256] = {
+    let mut name = [false; 256];
+    let (mut byte, others) = (0, b"-._~!$&'()*+,;=");
+    while byte < name.len() {
+        name[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let mut at = 0;
+    while at < others.len() {
+        name[others[at] as usize] = true;
+        at += 1;
+    }
+    name
+};
 
 /// Nothing, or `":" *DIGIT` with a number that a port can have.
 fn is_port(port: &[u8]) -> bool {
