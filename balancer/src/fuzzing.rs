@@ -14,7 +14,7 @@ use http_body::{Body as HttpBody, Frame};
 use tower::Service;
 
 use crate::h1::{
-    Decoded, Decoder, HeadScan, Keep, Outgoing, Persistence, RequestMethod, Violation, encode_request,
+    Decoded, Decoder, HeadScan, Keep, Outgoing, Persistence, RequestMethod, Rules, Violation, encode_request,
     encode_response, request, response,
 };
 use crate::{Body, Error, Limits, Proxy, ProxyRules, Underscores};
@@ -146,8 +146,9 @@ impl<'a> Connection<'a> {
         Some(())
     }
 
-    fn keep(&self) -> Keep {
-        if self.way.verbatim { Keep::Verbatim } else { Keep::Map }
+    fn rules(&self) -> Rules {
+        let keep = if self.way.verbatim { Keep::Verbatim } else { Keep::Map };
+        Rules::for_responses(*self.way.limits, keep)
     }
 
     fn request(&mut self) -> Result<Option<Message>, Violation> {
@@ -161,16 +162,16 @@ impl<'a> Connection<'a> {
         };
         let underscores = if self.way.underscores { Underscores::Pass } else { Underscores::Drop };
         let bytes = self.buffer.split_to(length).freeze();
-        let head = request::parse(&bytes, self.way.limits, self.keep(), underscores)?;
-        let decoder = Decoder::new(head.framing, self.way.limits.body_bytes)?.treating(underscores);
+        let head = request::parse(&bytes, &Rules { underscores, ..self.rules() })?;
+        let decoder = Decoder::new(head.terms.framing, self.way.limits.body_bytes)?.treating(underscores);
         let Some(received) = self.body(decoder)? else { return Ok(None) };
         let mut replica = Replica::default();
-        let body = received.body(self.way.streams).with_fields(head.verbatim);
+        let (body, keep_alive) = (received.body(self.way.streams), head.terms.keep_alive);
         let peer = ([10, 0, 0, 1], 4711).into();
-        let answer = Proxy::new(&mut replica, peer, ProxyRules::default()).call(head.request.map(|()| body));
+        let answer = Proxy::new(&mut replica, peer, ProxyRules::default()).call(head.with(body));
         // The proxy itself answers what may go no further.
         let _answered = now(answer);
-        Ok(Some(replica.message(&received, head.keep_alive)))
+        Ok(Some(replica.message(&received, keep_alive)))
     }
 
     fn answer(&mut self, asked: RequestMethod) -> Result<Option<Message>, Violation> {
@@ -184,20 +185,20 @@ impl<'a> Connection<'a> {
                 }
             };
             let bytes = self.buffer.split_to(length).freeze();
-            let head = response::parse(&bytes, asked, self.way.limits, self.keep())?;
-            if !head.response.status().is_informational() {
+            let head = response::parse(&bytes, asked, &self.rules())?;
+            if !head.status.is_informational() {
                 break head;
             }
         };
         let Some(received) = self.body(Decoder::new(head.framing, self.way.limits.body_bytes)?)? else {
             return Ok(None);
         };
-        let body = received.body(self.way.streams).with_fields(head.verbatim);
-        let mut replica = Answering(Some(head.response.map(|()| body)));
+        let keep_alive = head.keep_alive;
+        let mut replica = Answering(Some(head.with(received.body(self.way.streams))));
         let peer = ([10, 0, 0, 1], 4711).into();
         let mut proxy = Proxy::new(&mut replica, peer, ProxyRules::default());
         let Ok(answer) = now(proxy.call(Request::new(Body::empty())));
-        Ok(Some(client(answer, asked, &received, head.keep_alive)))
+        Ok(Some(client(answer, asked, &received, keep_alive)))
     }
 
     /// Reads a body; nothing if the bytes end before it.

@@ -18,6 +18,7 @@ mod error;
 pub mod fuzzing;
 mod h1;
 mod interim;
+mod keyed_hash;
 mod proxy;
 mod server;
 

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     future::Future,
+    mem,
     pin::Pin,
     sync::atomic::Ordering,
     task::{Context, Poll, ready},
@@ -181,11 +182,10 @@ where
 
     /// Gives the request to the endpoint that is ready for it, and keeps a copy if there may be another attempt.
     fn send(&mut self, service: &mut E) -> Option<E::Future> {
-        let request = self.request.take()?;
-        if self.tries < self.balance.set.max_tries {
-            self.request = self.balance.protocol.copy(&request);
-        }
-        Some(service.call(request))
+        let again = self.tries < self.balance.set.max_tries;
+        let copy =
+            self.request.as_ref().filter(|_| again).and_then(|request| self.balance.protocol.copy(request));
+        mem::replace(&mut self.request, copy).map(|request| service.call(request))
     }
 
     /// Ends the running attempt: either the next one begins, or its result is the answer.

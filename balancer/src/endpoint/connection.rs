@@ -9,12 +9,13 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::error::{Error, ErrorKind};
-use crate::h1::{Alarm, Outgoing, Reader};
+use crate::h1::{Alarm, Heads, Outgoing, Reader, response::ResponseHead};
 
 /// A connection with its buffers and its timer, which requests use one after the other.
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) reader: Reader<TcpStream>,
+    pub(super) heads: Heads<ResponseHead>,
     pub(super) outgoing: Outgoing,
     pub(super) alarm: Alarm,
     /// Whether a request was answered on it before: then the replica may have closed it in the meantime.
@@ -37,7 +38,13 @@ impl Connection {
         // Head and small body leave in one write: nothing is gained by waiting for more.
         stream.set_nodelay(true).map_err(refused)?;
         let (outgoing, alarm) = (Outgoing::default(), Alarm::new(limit));
-        Ok(Box::new(Self { reader: Reader::new(stream), outgoing, alarm, reused: false }))
+        Ok(Box::new(Self {
+            reader: Reader::new(stream),
+            heads: Heads::default(),
+            outgoing,
+            alarm,
+            reused: false,
+        }))
     }
 
     /// Returns whether nothing speaks against another request, without a system call when nothing happened.

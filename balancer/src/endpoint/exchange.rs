@@ -28,7 +28,9 @@ pub struct Exchange {
 
 enum State {
     /// The message waits for its connection: the first one, or another when that was dead before it took a byte.
-    Connecting(Connecting, Outgoing),
+    ///
+    /// Boxed: rare, and the way of every request through its layers moves this future.
+    Connecting(Box<(Connecting, Outgoing)>),
     UnderWay(UnderWay),
     Done,
 }
@@ -47,7 +49,7 @@ impl Exchange {
             None => {
                 let mut message = Outgoing::default();
                 write(&mut message, request, &pool.name);
-                State::Connecting(connect(&pool), message)
+                State::Connecting(Box::new((connect(&pool), message)))
             }
         };
         Self { pool, state, method }
@@ -74,7 +76,8 @@ impl Future for Exchange {
         let this = &mut *self;
         loop {
             match &mut this.state {
-                State::Connecting(connecting, message) => {
+                State::Connecting(waiting) => {
+                    let (connecting, message) = &mut **waiting;
                     let mut connection = ready!(connecting.as_mut().poll(cx))?;
                     connection.outgoing = mem::take(message);
                     this.state = State::UnderWay(UnderWay::new(connection, this.method));
@@ -84,7 +87,7 @@ impl Future for Exchange {
                     match result {
                         Err(error) if under_way.was_dead(&error) => {
                             let message = under_way.take_message();
-                            this.state = State::Connecting(connect(&this.pool), message);
+                            this.state = State::Connecting(Box::new((connect(&this.pool), message)));
                         }
                         result => {
                             this.state = State::Done;
@@ -106,7 +109,7 @@ fn polled_again() -> Error {
 impl fmt::Debug for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.state {
-            State::Connecting(..) => "connecting",
+            State::Connecting(_) => "connecting",
             State::UnderWay(_) => "under way",
             State::Done => "done",
         };

@@ -5,6 +5,7 @@ use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::{Buf, Bytes};
 use http::header::{HeaderValue, UPGRADE};
 use http::{Response, StatusCode};
 
@@ -15,7 +16,7 @@ use super::failure;
 use super::pool::Pool;
 use crate::error::{Error, ErrorKind, Stage};
 use crate::h1::{
-    Body, Decoder, Expect, Failure, Framing, HeadScan, Outgoing, Ready, RequestMethod, Tunnel, Verbatim,
+    Body, Decoder, Expect, Failure, Framing, HeadScan, Outgoing, Ready, RequestMethod, Rules, Tunnel,
     Violation, response, response::ResponseHead,
 };
 use crate::interim;
@@ -35,7 +36,8 @@ pub(super) struct UnderWay {
     upload: Upload,
     scan: HeadScan,
     interim: usize,
-    head: Option<ResponseHead>,
+    /// How the answer's body ends, once the head has come.
+    framing: Option<Framing>,
     /// Bytes received, of any answer.
     received: u64,
     /// What had been sent and received when the alarm was set.
@@ -50,7 +52,7 @@ impl UnderWay {
             upload: Upload::Writing,
             scan: HeadScan::default(),
             interim: 0,
-            head: None,
+            framing: None,
             received: 0,
             progress: None,
         }
@@ -75,7 +77,7 @@ impl UnderWay {
         let mut connection =
             self.connection.take().expect("an exchange is polled until its answer, no longer");
         let failed = match self.poll_head(cx, &mut connection, pool) {
-            Poll::Ready(Ok(head)) if head.response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+            Poll::Ready(Ok(head)) if head.status == StatusCode::SWITCHING_PROTOCOLS => {
                 return Poll::Ready(self.switch(head, *connection));
             }
             Poll::Ready(Ok(head)) => return Poll::Ready(self.respond(head, connection, pool)),
@@ -132,39 +134,55 @@ impl UnderWay {
 
     /// Looks at what came; returns the head once as much of the answer is here as is waited for.
     fn step(&mut self, connection: &mut Connection, pool: &Pool) -> Result<Option<ResponseHead>, Violation> {
-        while self.head.is_none() {
-            let Some(head) = self.next_head(connection, pool)? else { return Ok(None) };
-            let status = head.response.status();
+        while self.framing.is_none() {
+            if !self.read_head(connection, pool)? {
+                return Ok(None);
+            }
+            let Some(&ResponseHead { status, framing, .. }) = connection.heads.came() else {
+                return Ok(None);
+            };
             if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
                 self.interim += 1;
                 if self.interim > INTERIM_ANSWERS {
                     return Err(TOO_MANY_INTERIM);
                 }
-                pass_on(head);
+                if let Some(head) = connection.heads.take() {
+                    pass_on(head);
+                }
             } else {
-                self.head = Some(head);
+                self.framing = Some(framing);
             }
         }
-        let wanted = self.head.as_ref().map_or(0, |head| held(head.framing, &pool.config));
-        Ok(if connection.buffer().len() >= wanted { self.head.take() } else { None })
+        let wanted = self.framing.map_or(0, |framing| held(framing, &pool.config));
+        Ok(if connection.buffer().len() >= wanted { connection.heads.take() } else { None })
     }
 
-    fn next_head(
-        &mut self,
-        connection: &mut Connection,
-        pool: &Pool,
-    ) -> Result<Option<ResponseHead>, Violation> {
-        let limits = &pool.config.limits;
-        let Some(length) = response::find(&mut self.scan, connection.buffer(), limits)? else {
-            return Ok(None);
+    /// Reads the next head, if it is whole.
+    fn read_head(&mut self, connection: &mut Connection, pool: &Pool) -> Result<bool, Violation> {
+        let Connection { reader, heads, .. } = connection;
+        let usual = self.method == RequestMethod::Other;
+        if usual && let Some(length) = heads.again(&reader.buffer) {
+            reader.buffer.advance(length);
+            self.scan = HeadScan::default();
+            return Ok(true);
+        }
+        let rules = Rules::for_responses(pool.config.limits, pool.keep);
+        let Some(length) = response::find(&mut self.scan, &reader.buffer, &rules.limits)? else {
+            return Ok(false);
         };
         self.scan = HeadScan::default();
-        let head = connection.buffer().split_to(length).freeze();
-        response::parse(&head, self.method, limits, pool.keep).map(Some)
+        let head = reader.buffer.split_to(length).freeze();
+        let parse = |head: &Bytes| response::parse(head, self.method, &rules);
+        if usual {
+            heads.read(&head, &rules, parse)?
+        } else {
+            heads.read_once(parse(&head)?)
+        }
+        Ok(true)
     }
 
     fn expected(&self, connection: &Connection) -> Expect {
-        match self.head.as_ref().map(|head| head.framing) {
+        match self.framing {
             Some(Framing::Length(length)) => Expect::Total(usize::try_from(length).unwrap_or(usize::MAX)),
             _ if connection.reader.buffer.is_empty() => Expect::Head,
             _ => Expect::Stream,
@@ -179,7 +197,7 @@ impl UnderWay {
     ) -> Result<Response<Body>, Error> {
         let upload = mem::replace(&mut self.upload, Upload::Written);
         let written = matches!(upload, Upload::Written);
-        let ResponseHead { response, verbatim, framing, keep_alive } = head;
+        let ResponseHead { framing, keep_alive, .. } = head;
         if let Framing::Length(length) = framing
             && length <= pool.config.held_response.min(connection.buffer().len()) as u64
             && length <= pool.config.limits.body_bytes
@@ -188,7 +206,7 @@ impl UnderWay {
             if keep_alive && written {
                 pool.put(connection);
             }
-            return Ok(response.map(|()| Body::from(content).with_fields(verbatim)));
+            return Ok(head.with(Body::from(content)));
         }
         let broken = |violation: Violation| violation.in_response();
         let mut decoder = Decoder::new(framing, pool.config.limits.body_bytes).map_err(broken)?;
@@ -197,17 +215,17 @@ impl UnderWay {
             if keep_alive && written {
                 pool.put(connection);
             }
-            return Ok(response.map(|()| Body::from(content).with_fields(verbatim)));
+            return Ok(head.with(Body::from(content)));
         }
         let ready = Ready { content, trailers };
         let answer = Answer::new(connection, Arc::clone(pool), decoder, ready, upload, keep_alive);
-        Ok(response.map(|()| Body::stream(answer).with_fields(verbatim)))
+        Ok(head.with(Body::stream(answer)))
     }
 
     /// Goes on in the protocol that the replica names, if it was asked for that one and has the whole request.
     #[cold]
     fn switch(&self, head: ResponseHead, connection: Connection) -> Result<Response<Body>, Error> {
-        let mut response = in_map(head.response, head.verbatim);
+        let mut response = head.alone();
         let offered = connection.outgoing.offered.as_ref();
         let is_offered = |name: &&HeaderValue| offered.is_some_and(|offered| offered.offers(name.as_bytes()));
         let mut named = response.headers().get_all(UPGRADE).iter();
@@ -239,18 +257,10 @@ impl UnderWay {
 
 /// Passes an interim answer on, unless it is about the body: the server has asked its client for that itself.
 #[cold]
-fn pass_on(ResponseHead { response, verbatim, .. }: ResponseHead) {
-    if response.status() != StatusCode::CONTINUE {
-        interim::tell(|| in_map(response, verbatim));
+fn pass_on(head: ResponseHead) {
+    if head.status != StatusCode::CONTINUE {
+        interim::tell(|| head.alone());
     }
-}
-
-#[cold]
-fn in_map(mut response: Response<()>, verbatim: Option<Verbatim>) -> Response<()> {
-    if let Some(fields) = verbatim {
-        *response.headers_mut() = fields.to_map();
-    }
-    response
 }
 
 /// How many bytes of a body are awaited before its answer is handed on.

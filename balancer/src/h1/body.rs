@@ -106,6 +106,11 @@ impl Body {
         Self { fields, ..self }
     }
 
+    /// Puts the fields of the message beside its body.
+    pub(super) fn put_fields(&mut self, fields: Verbatim) {
+        self.fields = Some(fields);
+    }
+
     /// Returns the fields of the message, if they are not in its map.
     pub(crate) fn fields(&self) -> Option<&Verbatim> {
         self.fields.as_ref()

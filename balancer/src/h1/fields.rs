@@ -39,10 +39,24 @@ pub(crate) enum Keep {
 }
 
 /// The fields of a checked head.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Fields {
     Map(HeaderMap),
     Verbatim(Verbatim),
+}
+
+impl Fields {
+    /// Returns them as a map, for whoever has to look at them after all.
+    pub(crate) fn into_map(self) -> HeaderMap {
+        match self {
+            Self::Map(fields) => fields,
+            Self::Verbatim(fields) => fields.to_map(),
+        }
+    }
+
+    pub(super) fn are_verbatim(&self) -> bool {
+        matches!(self, Self::Verbatim(_))
+    }
 }
 
 /// Checks parsed fields and gathers the facts, among them what of the lines goes no further.

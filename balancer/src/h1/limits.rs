@@ -1,7 +1,10 @@
 //! How much of a message is read before it is refused.
 
+use super::fields::Keep;
+use super::underscores::Underscores;
+
 /// Limits on what comes in over one connection.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The most bytes in a head (start line and fields). Default: 32 KiB for requests, what nginx takes in its
     /// four 8 KiB buffers; 64 KiB for answers, whose cookies may be many.
@@ -33,5 +36,21 @@ impl Limits {
     /// Returns the default limits on answers.
     pub const fn for_responses() -> Self {
         Self { head_bytes: 64 * 1024, request_line_bytes: 8 * 1024, fields: 100, body_bytes: u64::MAX }
+    }
+}
+
+/// What a head is read by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rules {
+    pub(crate) limits: Limits,
+    pub(crate) keep: Keep,
+    /// Of requests; an answer's pass.
+    pub(crate) underscores: Underscores,
+}
+
+impl Rules {
+    /// The rules of answers.
+    pub(crate) const fn for_responses(limits: Limits, keep: Keep) -> Self {
+        Self { limits, keep, underscores: Underscores::Pass }
     }
 }

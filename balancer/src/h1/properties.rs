@@ -60,6 +60,10 @@ fn written(framing: Framing, frames: Vec<Frame<Bytes>>) -> Vec<u8> {
     out
 }
 
+fn rules(keep: Keep) -> Rules {
+    Rules { limits: Limits::for_requests(), keep, underscores: Underscores::Drop }
+}
+
 /// A head as a reader sees it that gets it in pieces: what it says, or which rule it breaks.
 fn head_in_pieces(arriving: &[&[u8]]) -> Result<Option<String>, Violation> {
     let limits = Limits::for_requests();
@@ -67,8 +71,7 @@ fn head_in_pieces(arriving: &[&[u8]]) -> Result<Option<String>, Violation> {
     for piece in arriving {
         buffer.extend_from_slice(piece);
         if let Some(length) = request::find(&mut scan, &buffer, &limits)? {
-            let head =
-                request::parse(&buffer.split_to(length).freeze(), &limits, Keep::Map, Underscores::Drop)?;
+            let head = request::parse(&buffer.split_to(length).freeze(), &rules(Keep::Map))?;
             return Ok(Some(format!("{head:?}")));
         }
     }
@@ -113,16 +116,39 @@ proptest! {
     }
 
     #[test]
+    fn a_head_that_is_known_says_what_it_said(
+        line in "(GET|POST|HEAD) (/[ab]{0,2}|http://a|[*]) HTTP/1\\.[01]\r\n",
+        fields in "((Host|X_A|Content-Length|Connection|Via) ?: ?(a|3|close|\r\n b)\r\n){0,5}",
+        behind in "[a\r\n]{0,9}",
+    ) {
+        let (mut heads, rules) = (Heads::default(), rules(Keep::Verbatim));
+        let bytes = Bytes::from(format!("{line}{fields}\r\n"));
+        let fresh = request::parse(&bytes, &rules).map(|head| Some(format!("{head:?}")));
+        let buffer = [&bytes[..], behind.as_bytes()].concat();
+        for _ in 0..4 {
+            let read = match heads.again(&buffer) {
+                Some(length) => {
+                    prop_assert_eq!(length, bytes.len());
+                    Ok(())
+                }
+                None => heads.read(&bytes, &rules, |head| request::parse(head, &rules)),
+            };
+            let said = heads.take().map(|head| format!("{head:?}"));
+            prop_assert_eq!(read.map(|()| said), fresh.clone());
+        }
+    }
+
+    #[test]
     fn nothing_that_comes_in_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let limits = Limits::for_responses();
+        let of_answers = Rules::for_responses(Limits::for_responses(), Keep::Verbatim);
         let ended = Bytes::from([&bytes[..], b"\r\n\r\n"].concat());
         for start in ["", "GET ", "GET / HTTP/1.1\r\n", "GET / HTTP/1.1\r\nHost:"] {
             let head = Bytes::from([start.as_bytes(), &ended].concat());
-            let _ = request::parse(&head, &limits, Keep::Verbatim, Underscores::Drop);
+            let _ = request::parse(&head, &rules(Keep::Verbatim));
         }
         for start in ["", "HTTP/1.1 ", "HTTP/1.1 200\r\n", "HTTP/1.1 200\r\nX:"] {
             let head = Bytes::from([start.as_bytes(), &ended].concat());
-            let _ = response::parse(&head, RequestMethod::Other, &limits, Keep::Verbatim);
+            let _ = response::parse(&head, RequestMethod::Other, &of_answers);
         }
         for start in ["", "f", "1\r\na\r\n", "0\r\n"] {
             let _ = read(Framing::Chunked, &[start.as_bytes(), &bytes]);

@@ -1,29 +1,65 @@
 //! The head of a request (RFC 9112 sections 2 and 3).
 
+use std::cell::RefCell;
 use std::mem::MaybeUninit;
+use std::thread::LocalKey;
 
 use bytes::Bytes;
 use http::header::HOST;
-use http::{Method, Request, StatusCode, Version};
+use http::{Method, Request, StatusCode, Uri, Version};
 
+use super::body::Body;
 use super::fields::{self, Facts, Fields, Keep};
-use super::framing::{self, Framing};
-use super::limits::Limits;
+use super::framing::{self, Framing, RequestMethod};
+use super::known::{Head, Shelf};
+use super::limits::{Limits, Rules};
 use super::scan::HeadScan;
 use super::target;
-use super::underscores::Underscores;
-use super::verbatim::Verbatim;
 use super::violation::Violation;
 
 /// A request's head, checked by every rule that the codec knows.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct RequestHead {
-    pub(crate) request: Request<()>,
-    /// The fields, where they are not in the request's map.
-    pub(crate) verbatim: Option<Verbatim>,
+    method: Method,
+    uri: Uri,
+    fields: Fields,
+    pub(crate) terms: Terms,
+}
+
+/// What a request's head says of how it, and the answer to it, pass over the connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    pub(crate) method: RequestMethod,
+    pub(crate) version: Version,
     pub(crate) framing: Framing,
     pub(crate) keep_alive: bool,
     pub(crate) expects_continue: bool,
+}
+
+impl RequestHead {
+    /// Returns the request, with its body.
+    pub(crate) fn with(self, body: Body) -> Request<Body> {
+        let mut request = Request::new(body);
+        *request.method_mut() = self.method;
+        *request.uri_mut() = self.uri;
+        *request.version_mut() = self.terms.version;
+        match self.fields {
+            Fields::Map(map) => *request.headers_mut() = map,
+            Fields::Verbatim(fields) => request.body_mut().put_fields(fields),
+        }
+        request
+    }
+}
+
+impl Head for RequestHead {
+    fn shelf() -> &'static LocalKey<RefCell<Shelf<Self>>> {
+        thread_local!(static SHELF: RefCell<Shelf<RequestHead>> = const { RefCell::new(Shelf::new()) });
+        &SHELF
+    }
+
+    fn is_cheap(&self) -> bool {
+        self.fields.are_verbatim()
+    }
 }
 
 const LONG_LINE: Violation =
@@ -55,12 +91,8 @@ pub(crate) fn find(scan: &mut HeadScan, buffer: &[u8], limits: &Limits) -> Resul
 }
 
 /// Parses a whole head; the values of the request share its memory.
-pub(crate) fn parse(
-    head: &Bytes,
-    limits: &Limits,
-    keep: Keep,
-    underscores: Underscores,
-) -> Result<RequestHead, Violation> {
+pub(crate) fn parse(head: &Bytes, rules: &Rules) -> Result<RequestHead, Violation> {
+    let limits = &rules.limits;
     let mut room = [const { MaybeUninit::uninit() }; Limits::MAX_FIELDS];
     let room = &mut room[..limits.fields.min(Limits::MAX_FIELDS)];
     let mut parsed = httparse::Request::new(&mut []);
@@ -78,9 +110,9 @@ pub(crate) fn parse(
     if method == Method::CONNECT {
         return Err(CONNECT);
     }
-    let facts = fields::check(head, parsed.headers, underscores)?;
+    let facts = fields::check(head, parsed.headers, rules.underscores)?;
     let (uri, host) = target::resolve(head.slice_ref(target.as_bytes()), &method, version, &facts)?;
-    let keep = if host.is_none() && facts.hosts == 1 { keep } else { Keep::Map };
+    let keep = if host.is_none() && facts.hosts == 1 { rules.keep } else { Keep::Map };
     let mut fields = fields::keep(head, parsed.headers, &facts, keep)?;
     if let (Fields::Map(map), Some(host)) = (&mut fields, host) {
         map.insert(HOST, host);
@@ -90,7 +122,7 @@ pub(crate) fn parse(
 
 fn assemble(
     method: Method,
-    uri: http::Uri,
+    uri: Uri,
     version: Version,
     fields: Fields,
     facts: &Facts<'_>,
@@ -99,22 +131,12 @@ fn assemble(
     if method == Method::TRACE && framing != Framing::Empty {
         return Err(TRACE_CONTENT);
     }
-    let mut request = Request::new(());
-    *request.method_mut() = method;
-    *request.uri_mut() = uri;
-    *request.version_mut() = version;
-    let verbatim = match fields {
-        Fields::Verbatim(verbatim) => Some(verbatim),
-        Fields::Map(map) => {
-            *request.headers_mut() = map;
-            None
-        }
-    };
     let keep_alive = framing::keeps_alive(version, facts);
     // An HTTP/1.0 client cannot know the expectation (RFC 9110 section 10.1.1), and there is nothing to wait for
     // without content.
     let expects_continue = facts.expects_continue && version >= Version::HTTP_11 && framing != Framing::Empty;
-    Ok(RequestHead { request, verbatim, framing, keep_alive, expects_continue })
+    let terms = Terms { method: RequestMethod::of(&method), version, framing, keep_alive, expects_continue };
+    Ok(RequestHead { method, uri, fields, terms })
 }
 
 /// A version that is well formed and not spoken deserves another status than garbage.
@@ -133,11 +155,13 @@ fn violation_of(error: httparse::Error, head: &[u8]) -> Violation {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Underscores;
     use super::*;
 
     fn parse_text(text: &str) -> Result<RequestHead, Violation> {
         let head = Bytes::copy_from_slice(text.as_bytes());
-        parse(&head, &Limits::for_requests(), Keep::Map, Underscores::Drop)
+        let (limits, underscores) = (Limits::for_requests(), Underscores::Drop);
+        parse(&head, &Rules { limits, keep: Keep::Map, underscores })
     }
 
     fn refused(text: &str) -> u16 {
@@ -149,11 +173,11 @@ mod tests {
         let head =
             parse_text("POST /predict?x=1 HTTP/1.1\r\nHost: a:8000\r\nContent-Length: 5\r\nX-A: b \r\n\r\n");
         let head = head.unwrap();
-        assert_eq!(head.request.method(), Method::POST);
-        assert_eq!(head.request.uri(), "/predict?x=1");
-        assert_eq!(head.request.headers()["x-a"], "b");
-        assert_eq!(head.framing, Framing::Length(5));
-        assert!(head.keep_alive);
+        assert_eq!(head.terms.framing, Framing::Length(5));
+        assert!(head.terms.keep_alive);
+        let request = head.with(Body::empty());
+        assert_eq!((request.method(), request.uri()), (&Method::POST, &Uri::from_static("/predict?x=1")));
+        assert_eq!(request.headers()["x-a"], "b");
     }
 
     // RFC 9112 section 2.2: whitespace and line ends; section 5.1: no blank before the colon; 5.2: no folding.
@@ -246,7 +270,7 @@ mod tests {
 
     #[test]
     fn only_a_body_of_http_1_1_waits_for_100() {
-        let expects = |text: &str| parse_text(text).unwrap().expects_continue;
+        let expects = |text: &str| parse_text(text).unwrap().terms.expects_continue;
         assert!(expects("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n"));
         assert!(!expects("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n"));
         assert!(!expects("POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n"));

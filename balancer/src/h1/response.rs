@@ -1,26 +1,63 @@
 //! The head of a response (RFC 9112 section 4).
 
+use std::cell::RefCell;
 use std::mem::MaybeUninit;
+use std::thread::LocalKey;
 
 use bytes::Bytes;
 use http::{Response, StatusCode, Version};
 
+use super::body::Body;
 use super::fields::{self, Facts, Fields, Keep};
 use super::framing::{self, Framing, RequestMethod};
-use super::limits::Limits;
+use super::known::{Head, Shelf};
+use super::limits::{Limits, Rules};
 use super::scan::HeadScan;
-use super::underscores::Underscores;
-use super::verbatim::Verbatim;
 use super::violation::Violation;
 
 /// A response's head, checked by every rule that the codec knows.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ResponseHead {
-    pub(crate) response: Response<()>,
-    /// The fields, where they are not in the response's map.
-    pub(crate) verbatim: Option<Verbatim>,
+    pub(crate) status: StatusCode,
+    version: Version,
+    pub(crate) fields: Fields,
     pub(crate) framing: Framing,
     pub(crate) keep_alive: bool,
+}
+
+impl ResponseHead {
+    /// Returns the response, with its body.
+    pub(crate) fn with(self, body: Body) -> Response<Body> {
+        let mut response = Response::new(body);
+        *response.status_mut() = self.status;
+        *response.version_mut() = self.version;
+        match self.fields {
+            Fields::Map(map) => *response.headers_mut() = map,
+            Fields::Verbatim(fields) => response.body_mut().put_fields(fields),
+        }
+        response
+    }
+
+    /// Returns the response without a body, all fields in its map.
+    pub(crate) fn alone(self) -> Response<()> {
+        let mut response = Response::new(());
+        *response.status_mut() = self.status;
+        *response.version_mut() = self.version;
+        *response.headers_mut() = self.fields.into_map();
+        response
+    }
+}
+
+/// Remembered are answers to any request but HEAD and one for another protocol, whose answers read otherwise.
+impl Head for ResponseHead {
+    fn shelf() -> &'static LocalKey<RefCell<Shelf<Self>>> {
+        thread_local!(static SHELF: RefCell<Shelf<ResponseHead>> = const { RefCell::new(Shelf::new()) });
+        &SHELF
+    }
+
+    fn is_cheap(&self) -> bool {
+        self.fields.are_verbatim()
+    }
 }
 
 const NOT_HTTP: Violation = Violation::malformed("the answer does not start with an HTTP/1 status line");
@@ -44,12 +81,8 @@ pub(crate) fn find(scan: &mut HeadScan, buffer: &[u8], limits: &Limits) -> Resul
 }
 
 /// Parses a whole head; the values of the response share its memory. An interim (1xx) response has no framing.
-pub(crate) fn parse(
-    head: &Bytes,
-    request: RequestMethod,
-    limits: &Limits,
-    keep: Keep,
-) -> Result<ResponseHead, Violation> {
+pub(crate) fn parse(head: &Bytes, request: RequestMethod, rules: &Rules) -> Result<ResponseHead, Violation> {
+    let Rules { limits, keep, underscores } = *rules;
     let mut room = [const { MaybeUninit::uninit() }; Limits::MAX_FIELDS];
     let room = &mut room[..limits.fields.min(Limits::MAX_FIELDS)];
     let mut parsed = httparse::Response::new(&mut []);
@@ -68,24 +101,14 @@ pub(crate) fn parse(
     {
         return Err(UPGRADE);
     }
-    let facts = fields::check(head, parsed.headers, Underscores::Pass)?;
+    let facts = fields::check(head, parsed.headers, underscores)?;
     let framing = framing::of_response(request, status, version, &facts)?;
     // Without content the length that was declared is passed on, and it is not kept verbatim.
     let keep = if facts.content_length.is_some() && framing == Framing::Empty { Keep::Map } else { keep };
     let fields = fields::keep(head, parsed.headers, &facts, keep)?;
-    let mut response = Response::new(());
-    *response.status_mut() = status;
-    *response.version_mut() = version;
-    let verbatim = match fields {
-        Fields::Verbatim(verbatim) => Some(verbatim),
-        Fields::Map(map) => {
-            *response.headers_mut() = map;
-            None
-        }
-    };
     let ends = framing == Framing::UntilClose || announces_what_never_comes(status, &facts);
     let keep_alive = !ends && framing::keeps_alive(version, &facts);
-    Ok(ResponseHead { response, verbatim, framing, keep_alive })
+    Ok(ResponseHead { status, version, fields, framing, keep_alive })
 }
 
 /// Whether content is declared for a status that has none (RFC 9110 section 8.6, RFC 9112 section 6.1): whoever does so
@@ -102,7 +125,8 @@ mod tests {
     fn parse_text(text: &str) -> Result<ResponseHead, Violation> {
         let limits = Limits::for_responses();
         find(&mut HeadScan::default(), text.as_bytes(), &limits)?.expect("the head is whole");
-        parse(&Bytes::copy_from_slice(text.as_bytes()), RequestMethod::Other, &limits, Keep::Map)
+        let rules = Rules::for_responses(limits, Keep::Map);
+        parse(&Bytes::copy_from_slice(text.as_bytes()), RequestMethod::Other, &rules)
     }
 
     #[test]

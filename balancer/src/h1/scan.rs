@@ -27,6 +27,9 @@ impl HeadScan {
     ///
     /// `buffer` must start with the same bytes as in the call before.
     pub(crate) fn end_of_head(&mut self, buffer: &[u8]) -> Result<Option<usize>, Violation> {
+        if buffer.is_empty() {
+            return Ok(None);
+        }
         if self.seen == 0
             && let Some(end) = end_in_one_go(buffer)
         {

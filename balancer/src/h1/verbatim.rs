@@ -21,13 +21,15 @@ const MOST_CUTS: usize = 4;
 ///
 /// Clones share it: a request is kept for another attempt at the price of a counter.
 #[derive(Clone, Debug)]
-pub(crate) struct Verbatim(Arc<Inner>);
+pub(crate) struct Verbatim {
+    lines: Arc<Lines>,
+    added: Option<Arc<[u8]>>,
+}
 
 #[derive(Debug)]
-struct Inner {
+struct Lines {
     head: Bytes,
     cuts: Cuts,
-    added: Option<Arc<[u8]>>,
     pure: bool,
 }
 
@@ -63,35 +65,29 @@ impl Cuts {
 
 impl Verbatim {
     pub(super) fn new(head: &Bytes, cuts: Cuts, pure: bool) -> Self {
-        Self(Arc::new(Inner { head: head.clone(), cuts, added: None, pure }))
+        Self { lines: Arc::new(Lines { head: head.clone(), cuts, pure }), added: None }
     }
 
     /// Returns whether an answer declares its request a pure function.
     pub(crate) fn is_pure(&self) -> bool {
-        self.0.pure
+        self.lines.pure
     }
 
     /// Adds whole lines behind the others.
     pub(crate) fn add(&mut self, lines: &Arc<[u8]>) {
-        if let Some(inner) = Arc::get_mut(&mut self.0) {
-            inner.added = Some(Arc::clone(lines));
-        } else {
-            let Inner { head, cuts, pure, .. } = &*self.0;
-            let (head, cuts) = (head.clone(), cuts.clone());
-            self.0 = Arc::new(Inner { head, cuts, added: Some(Arc::clone(lines)), pure: *pure });
-        }
+        self.added = Some(Arc::clone(lines));
     }
 
     /// Writes the lines.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
-        let Inner { head, cuts, added, .. } = &*self.0;
+        let Lines { head, cuts, .. } = &*self.lines;
         let mut from = cuts.start as usize;
         for (start, end) in &cuts.parts[..usize::from(cuts.count)] {
             out.extend_from_slice(&head[from..*start as usize]);
             from = *end as usize;
         }
         out.extend_from_slice(&head[from..cuts.end as usize]);
-        if let Some(added) = added {
+        if let Some(added) = &self.added {
             out.extend_from_slice(added);
         }
     }

@@ -2,12 +2,11 @@
 
 use std::{
     fmt,
-    hash::{BuildHasher, Hash, Hasher, RandomState},
-    sync::{
-        LazyLock,
-        atomic::{AtomicU64, Ordering},
-    },
+    hash::Hash,
+    sync::atomic::{AtomicU64, Ordering},
 };
+
+use crate::keyed_hash::keyed_hash;
 
 /// A replica serves a handful of routes. A colliding one takes the slot, and the other's next answer
 /// takes it back: forgetting costs a retry, never repeats wrongly.
@@ -28,42 +27,12 @@ pub struct RequestKind(u64);
 impl RequestKind {
     /// Returns the kind that these values describe.
     pub fn of(value: impl Hash) -> Self {
-        static KEY: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(0_u8));
-        let mut hasher = Folding(*KEY);
-        value.hash(&mut hasher);
         // Zero marks an empty slot.
-        Self(hasher.finish() | 1)
+        Self(keyed_hash(value) | 1)
     }
 
     fn slot(self) -> usize {
         (self.0 >> 32) as usize % SLOTS
-    }
-}
-
-/// Mixes eight bytes at a time into a secret by a multiplication whose halves are folded together (the step of
-/// wyhash, Wang Yi 2019). It takes a tenth of the standard hasher's time, and every request is hashed once.
-struct Folding(u64);
-
-impl Folding {
-    fn mix(&mut self, word: u64) {
-        let product =
-            u128::from(self.0 ^ word) * u128::from(0x9e37_79b9_7f4a_7c15_u64 ^ self.0.rotate_left(32) | 1);
-        self.0 = (product as u64) ^ (product >> 64) as u64;
-    }
-}
-
-impl Hasher for Folding {
-    fn write(&mut self, bytes: &[u8]) {
-        let (words, rest) = bytes.as_chunks::<8>();
-        words.iter().for_each(|word| self.mix(u64::from_le_bytes(*word)));
-        let mut last = [0; 8];
-        last[..rest.len()].copy_from_slice(rest);
-        self.mix(u64::from_le_bytes(last));
-        self.mix(bytes.len() as u64);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
     }
 }
 

@@ -11,7 +11,7 @@ use super::Connection;
 use super::client_body::{ClientBody, Lent, gone};
 use super::next::HOME;
 use crate::error::{Error, ErrorKind};
-use crate::h1::{Body, Decoder, Expect, Framing, Upgrade, Upgrades, Violation, request::RequestHead};
+use crate::h1::{Body, Decoder, Expect, Framing, Upgrade, Upgrades, Violation, request::Terms};
 use crate::server::drain::Stage;
 
 impl Connection {
@@ -19,14 +19,14 @@ impl Connection {
     pub(super) fn poll_prepare<S>(
         &mut self,
         cx: &mut Context<'_>,
-        head: &RequestHead,
+        terms: &Terms,
         service: &mut S,
     ) -> Poll<Result<(), Error>>
     where
         S: Service<Request<Body>>,
         S::Error: Into<Error>,
     {
-        ready!(self.poll_small_body(cx, head))?;
+        ready!(self.poll_small_body(cx, terms))?;
         match service.poll_ready(cx) {
             Poll::Ready(ready) => Poll::Ready(ready.map_err(Into::into)),
             Poll::Pending => self.poll_gone(cx).map(Err),
@@ -34,14 +34,14 @@ impl Connection {
     }
 
     /// Reads the rest of a small body.
-    fn poll_small_body(&mut self, cx: &mut Context<'_>, head: &RequestHead) -> Poll<Result<(), Error>> {
-        let Some(length) = self.held(head.framing) else { return Poll::Ready(Ok(())) };
+    fn poll_small_body(&mut self, cx: &mut Context<'_>, terms: &Terms) -> Poll<Result<(), Error>> {
+        let Some(length) = self.held(terms.framing) else { return Poll::Ready(Ok(())) };
         if self.reader().buffer.len() >= length {
             return Poll::Ready(Ok(()));
         }
         if self.body_until.is_none() {
             self.body_until = Some(Instant::now() + self.config.body_timeout);
-            if head.expects_continue {
+            if terms.expects_continue {
                 self.interim.go_ahead();
             }
             self.alarm.clear();
@@ -49,26 +49,22 @@ impl Connection {
         self.poll_collect(cx, length)
     }
 
-    /// Makes a request of a head and the body that follows it; a streaming body has the receiving end `lent`.
-    pub(super) fn take_in(
-        &mut self,
-        head: RequestHead,
-        lent: &mut Option<Lent>,
-    ) -> Result<Request<Body>, Error> {
-        let RequestHead { request, verbatim, framing, expects_continue, .. } = head;
-        let request = |body: Body| request.map(|()| body.with_fields(verbatim));
+    /// Makes a request of the head that came and the body that follows it; a streaming body has the receiving end `lent`.
+    pub(super) fn take_in(&mut self, terms: &Terms, lent: &mut Option<Lent>) -> Result<Request<Body>, Error> {
+        let Terms { framing, expects_continue, .. } = *terms;
         let allowed = self.config.limits.body_bytes;
         if let Some(length) = self.held(framing)
             && length as u64 <= allowed
             && self.reader().buffer.len() >= length
         {
             self.body_until = None;
-            return Ok(request(Body::from(self.reader().buffer.split_to(length).freeze())));
+            let content = self.reader().buffer.split_to(length).freeze();
+            return Ok(self.request(Body::from(content)));
         }
         let decoder = Decoder::new(framing, allowed).map_err(Violation::in_request)?;
         let mut decoder = decoder.treating(self.config.underscores);
         if framing == Framing::Empty {
-            let mut request = request(Body::empty());
+            let mut request = self.request(Body::empty());
             if self.config.upgrades == Upgrades::On {
                 self.offer(&mut request);
             }
@@ -77,12 +73,16 @@ impl Connection {
         self.body_until = None;
         let ready = decoder.decode_ready(&mut self.reader().buffer).map_err(Violation::in_request)?;
         if decoder.is_done() && ready.trailers.is_none() {
-            return Ok(request(Body::from(ready.content)));
+            return Ok(self.request(Body::from(ready.content)));
         }
         let reader = self.reader.take().expect(HOME);
         let (body, lending) = ClientBody::lend(reader, decoder, ready, expects_continue, &self.config);
         *lent = Some(lending);
-        Ok(request(body))
+        Ok(self.request(body))
+    }
+
+    fn request(&mut self, body: Body) -> Request<Body> {
+        self.heads.take().expect("a body follows a head").with(body)
     }
 
     /// Offers a replica to go on as its client wishes, unless the connection is to end.

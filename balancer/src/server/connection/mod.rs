@@ -36,7 +36,8 @@ use super::workers::Place;
 use crate::clock::InSteps;
 use crate::error::{Error, ErrorKind};
 use crate::h1::{
-    Alarm, Body, Expect, HeadScan, Keep, Outgoing, Persistence, Reader, RequestMethod, Tunnel, Upgrade,
+    Alarm, Body, Expect, HeadScan, Heads, Keep, Outgoing, Persistence, Reader, RequestMethod, Tunnel,
+    Upgrade, request::RequestHead,
 };
 
 /// What an answer's encoding depends on.
@@ -74,6 +75,7 @@ pub(super) struct Connection {
     interim: Interim,
     /// Until when a small body that is being read must be here.
     body_until: Option<Instant>,
+    heads: Heads<RequestHead>,
     scan: HeadScan,
     empty_lines: usize,
     alarm: Alarm,
@@ -110,6 +112,7 @@ impl Connection {
             outgoing: Outgoing::default(),
             interim: Interim::default(),
             body_until: None,
+            heads: Heads::default(),
             scan: HeadScan::default(),
             empty_lines: 0,
             alarm: Alarm::new(config.idle_timeout),
@@ -191,16 +194,14 @@ impl Connection {
         self.interim.clear();
         let answer = {
             let next = poll_fn(|cx| self.poll_next(cx)).await;
-            let Some(head) = next.map_err(|error| self.refusing(error))? else { return Ok(None) };
+            let Some(terms) = next.map_err(|error| self.refusing(error))? else { return Ok(None) };
             self.count.enter(Phase::Writing);
-            (asked.method, asked.version) =
-                (RequestMethod::of(head.request.method()), head.request.version());
-            let prepared = poll_fn(|cx| self.poll_prepare(cx, &head, service)).await;
+            (asked.method, asked.version) = (terms.method, terms.version);
+            let prepared = poll_fn(|cx| self.poll_prepare(cx, &terms, service)).await;
             prepared.map_err(|error| self.refusing(error))?;
-            let keep_alive = head.keep_alive;
-            let request = self.take_in(head, lent).map_err(|error| self.refusing(error))?;
+            let request = self.take_in(&terms, lent).map_err(|error| self.refusing(error))?;
             asked.upgrade = Upgrade::among(request.extensions()).is_some();
-            asked.persistence = if keep_alive { Persistence::KeepAlive } else { Persistence::Close };
+            asked.persistence = if terms.keep_alive { Persistence::KeepAlive } else { Persistence::Close };
             service.call(request)
         };
         let mut answer = pin!(answer);

@@ -8,7 +8,7 @@ use bytes::Buf;
 use super::client_body::{ClientReader, gone};
 use super::{Connection, Phase};
 use crate::error::{Error, ErrorKind};
-use crate::h1::{Expect, HeadScan, Violation, request, request::RequestHead};
+use crate::h1::{Expect, HeadScan, Rules, Violation, request, request::Terms};
 use crate::server::drain::Stage;
 
 /// How many empty lines are skipped before a request. RFC 9112 section 2.2 asks for one at least; old clients sent
@@ -16,11 +16,11 @@ use crate::server::drain::Stage;
 const EMPTY_LINES: usize = 2;
 
 impl Connection {
-    /// Ready with the next request's head, or with nothing when no request will come.
-    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<RequestHead>, Error>> {
+    /// Ready when the next request's head has come, or with nothing when no request will come.
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Terms>, Error>> {
         loop {
-            if let Some(head) = self.head_in_buffer().map_err(Violation::in_request)? {
-                return Poll::Ready(Ok(Some(head)));
+            if let Some(terms) = self.head_in_buffer().map_err(Violation::in_request)? {
+                return Poll::Ready(Ok(Some(terms)));
             }
             let idle = self.reader().buffer.is_empty();
             let read = if idle { self.poll_idle(cx) } else { self.poll_more(cx) };
@@ -34,17 +34,27 @@ impl Connection {
         }
     }
 
-    fn head_in_buffer(&mut self) -> Result<Option<RequestHead>, Violation> {
+    fn head_in_buffer(&mut self) -> Result<Option<Terms>, Violation> {
         self.skip_empty_lines();
         let config = &self.config;
         let reader = self.reader.as_mut().expect(HOME);
+        if let Some(length) = self.heads.again(&reader.buffer) {
+            reader.buffer.advance(length);
+            return Ok(self.terms());
+        }
         let Some(length) = request::find(&mut self.scan, &reader.buffer, &config.limits)? else {
             return Ok(None);
         };
-        self.scan = HeadScan::default();
-        self.empty_lines = 0;
         let head = reader.buffer.split_to(length).freeze();
-        request::parse(&head, &config.limits, self.keep, config.underscores).map(Some)
+        let rules = Rules { limits: config.limits, keep: self.keep, underscores: config.underscores };
+        self.heads.read(&head, &rules, |head| request::parse(head, &rules))?;
+        Ok(self.terms())
+    }
+
+    /// Returns the terms of the head that came, and is ready for the next one.
+    fn terms(&mut self) -> Option<Terms> {
+        (self.scan, self.empty_lines) = (HeadScan::default(), 0);
+        self.heads.came().map(|head| head.terms)
     }
 
     fn skip_empty_lines(&mut self) {
