@@ -51,21 +51,40 @@ const LENGTHS: [u64; 4] = [20, 100, 500, 2_500];
 async fn replicas_that_all_answer_500_get_at_most_a_fifth_more() {
     for sent in LENGTHS {
         let told = check_outage("500", |replica| replica.answer_with(500), sent).await;
-        assert_eq!(told, [500].into(), "the replicas' own answers are passed on");
+        assert_eq!(
+            told,
+            [500, 503].into(),
+            "their own answers until all are ejected, and then that they are"
+        );
     }
 }
 
 #[tokio::test]
-async fn a_replicas_own_error_reaches_the_client_as_it_came_while_none_is_healthy() {
+async fn replicas_that_all_answer_500_are_an_outage_once_they_are_ejected() {
     let (replicas, running, mut client) = working().await;
     replicas.iter().for_each(|replica| replica.answer_with(500));
+    let mut passed_on = 0;
     for number in 0..100 {
+        let is_outage = running.status.snapshot().panic;
         let answer = client.post(format!("what failed in {number}")).await.expect("it answers");
         let text: &[u8] = answer.body();
-        assert_eq!((answer.status().as_u16(), text), (500, format!("what failed in {number}").as_bytes()));
-        assert!(!answer.headers().contains_key("retry-after"), "nobody knows that: {answer:?}");
+        if answer.status() == 500 {
+            assert!(!is_outage, "{number}: nobody is believed to work");
+            assert_eq!(text, format!("what failed in {number}").as_bytes(), "it is passed on as it came");
+            passed_on += 1;
+            continue;
+        }
+        let told: serde_json::Value = serde_json::from_slice(text).unwrap();
+        assert_eq!((answer.status().as_u16(), &told["reason"]), (503, &"no-endpoint".into()));
+        assert!(told["detail"].as_str().unwrap().contains("answered with an error of its own"));
+        assert_eq!(answer.headers()["retry-after"], "1");
     }
-    assert!(running.status.snapshot().panic, "all are ejected, and the snapshot says so");
+    assert!((1..30).contains(&passed_on), "{passed_on} of 100 before all were ejected");
+    replicas.iter().for_each(|replica| replica.answer_with(503));
+    let answer = client.post("why".into()).await.expect("it answers");
+    assert_eq!(&answer.body()[..], b"why", "a replica's own 503 is one already");
+    replicas.iter().for_each(|replica| replica.answer_with(200));
+    assert_eq!(client.post("back".into()).await.expect("it answers").status(), 200);
     running.stop().await;
 }
 

@@ -66,7 +66,7 @@ fn problems(fault: Fault, outcome: &Outcome) -> Vec<String> {
         }
         return problems;
     }
-    let unexplained = outcome.kinds.iter().filter(|(kind, _)| !is_explained(fault, kind));
+    let unexplained = outcome.kinds.iter().filter(|(kind, count)| !is_explained(fault, kind, *count));
     problems.extend(unexplained.map(|(kind, count)| format!("{count} times {kind}")));
     if outcome.amplification.is_some_and(|times| times > 1.2) {
         problems
@@ -75,9 +75,13 @@ fn problems(fault: Fault, outcome: &Outcome) -> Vec<String> {
     problems
 }
 
-/// In an outage a client is told 503 and why; an answer of the replicas' own is passed on.
-fn is_explained(fault: Fault, kind: &str) -> bool {
-    kind == "status 503 no-endpoint" || (fault == Fault::OutageError && kind == "status 500 ")
+/// What may be under way, and so be passed on, before replicas that answer 500 are ejected.
+const PASSED_ON: u64 = 600;
+
+/// In an outage a client is told 503 and why.
+fn is_explained(fault: Fault, kind: &str, count: u64) -> bool {
+    kind == "status 503 no-endpoint"
+        || (fault == Fault::OutageError && kind == "status 500 " && count <= PASSED_ON)
 }
 
 #[expect(clippy::print_stdout, reason = "the figures are the output")]

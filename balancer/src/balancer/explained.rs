@@ -13,12 +13,16 @@ use pin_project_lite::pin_project;
 use tower::Service;
 
 use super::HttpBalance;
-use crate::{BalanceError, Body, Error, ErrorKind, Fault, HttpEndpoint, balance::Set, policy::PolicyKind};
+use crate::{
+    BalanceError, Body, Error, ErrorKind, Fault, HttpEndpoint, Stage, balance::Set, policy::PolicyKind,
+    retry::is_of_a_failing_endpoint,
+};
 
 /// Turns a failure while no replica works into [`ErrorKind::NoEndpoint`]: that the last guess among
 /// bad ones failed in this way or that is not what a client should act on.
 ///
-/// An answer stays one, also a 5xx: nobody else knows whether the replica or the request is at fault, and what was done.
+/// An answer that says that the replica failed is a failure, too, once all of them are ejected. Before that it stays what
+/// it is: nobody else knows yet whether the replica or the request is at fault.
 #[derive(Debug, Clone)]
 pub(super) struct Explained {
     balance: HttpBalance,
@@ -61,6 +65,13 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let error = match ready!(this.answer.poll(cx)) {
+            Ok(response) if is_of_a_failing_endpoint(&response) && this.set.view().panic => {
+                let told = Error::new(
+                    ErrorKind::NoEndpoint,
+                    "no replica is healthy, and the one that was tried answered with an error of its own",
+                );
+                return Poll::Ready(Err(told.at(Stage::ResponseStarted)));
+            }
             Ok(response) => return Poll::Ready(Ok(response)),
             Err(error) => Error::from(error),
         };

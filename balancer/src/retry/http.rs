@@ -180,10 +180,7 @@ fn judge_answer(mark: &HttpMark, endpoint: &Load, response: &Response<Body>) -> 
         let repeat = if mark.upgrade { Repeat::Never } else { Repeat::Elsewhere };
         return Verdict { outcome: refusal(reason), repeat };
     }
-    let pure = match response.body().fields() {
-        Some(fields) => fields.is_pure(),
-        None => response.headers().get(PURE).is_some_and(|value| value == "?1"),
-    };
+    let pure = is_pure(response);
     if pure {
         endpoint.declare_pure(mark.kind);
     }
@@ -197,6 +194,20 @@ fn judge_answer(mark: &HttpMark, endpoint: &Load, response: &Response<Body>) -> 
     }
     let repeat = if mark.may_repeat_at(endpoint) { Repeat::Elsewhere } else { Repeat::Never };
     Verdict { outcome: Outcome::Failure(FailureKind::Status), repeat }
+}
+
+/// Whether an answer says that its endpoint failed. The function's own answer to its input says nothing of the kind, nor does
+/// a 503, which names its reason itself.
+pub(crate) fn is_of_a_failing_endpoint(response: &Response<Body>) -> bool {
+    let status = response.status();
+    is_failure(status) && status != StatusCode::SERVICE_UNAVAILABLE && !is_pure(response)
+}
+
+fn is_pure(response: &Response<Body>) -> bool {
+    match response.body().fields() {
+        Some(fields) => fields.is_pure(),
+        None => response.headers().get(PURE).is_some_and(|value| value == "?1"),
+    }
 }
 
 /// A replica that is full is well, one that is leaving will not be back, and any other that cannot do its

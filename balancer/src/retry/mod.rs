@@ -7,7 +7,10 @@ mod http;
 mod tried;
 mod try_timeout;
 
-pub(crate) use self::{budget::Bucket, counted::counted, declared::Declared, try_timeout::Patience};
+pub(crate) use self::{
+    budget::Bucket, counted::counted, declared::Declared, http::is_of_a_failing_endpoint,
+    try_timeout::Patience,
+};
 pub use self::{
     budget::RetryBudget,
     declared::RequestKind,
