@@ -76,7 +76,7 @@ fn problems(fault: Fault, outcome: &Outcome) -> Vec<String> {
 }
 
 /// What may be under way, and so be passed on, before replicas that answer 500 are ejected.
-const PASSED_ON: u64 = 600;
+const PASSED_ON: u64 = 400;
 
 /// In an outage a client is told 503 and why.
 fn is_explained(fault: Fault, kind: &str, count: u64) -> bool {
