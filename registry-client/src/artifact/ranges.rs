@@ -26,8 +26,8 @@ const PARALLEL_PARTS: usize = 4;
 /// How often in a row a part is taken up again with nothing in between: each time has retries of its own.
 const MAX_RESUMPTIONS: u32 = 3;
 
-/// How much of a part is handed out at once.
-const PIECE_BYTES: usize = 256 << 10;
+/// How much of a part is handed out at once: each piece wakes two threads.
+const PIECE_BYTES: usize = 1 << 20;
 
 /// Whoever can be asked for some bytes of one file.
 pub(super) trait Ranges: Send + Sync + 'static {
