@@ -11,7 +11,7 @@ use super::place::{Place, range_header};
 use super::storage::{Presigned, Storage, Storages};
 use crate::artifact::ranges::{self, Opened, Ranges};
 use crate::http::{Answer, Call, Reply};
-use crate::{BoxFuture, ByteStream, Error, Result};
+use crate::{BoxFuture, ByteStream, Error, ErrorKind, Result};
 
 const PRESIGNED: &str = "/api/2.0/mlflow-artifacts/presigned";
 
@@ -89,7 +89,7 @@ impl Ranges for Stored {
         Box::pin(async move {
             match self.try_ask(&self.signed(), &range).await {
                 // It may have run out.
-                Err(error) if !error.is_outage() => {
+                Err(error) if !matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout) => {
                     let signed = leave(&self.place).await.map_err(|_: Error| error)?.signed;
                     let reply = self.try_ask(&signed, &range).await?;
                     *self.signed.lock().expect("nothing panics while it holds the uri") = signed;
