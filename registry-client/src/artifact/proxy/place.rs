@@ -15,7 +15,7 @@ use crate::{BoxFuture, ByteStream, Error, Result};
 
 pub(super) const ARTIFACTS: &str = "/api/2.0/mlflow-artifacts/artifacts";
 
-/// What makes the parts of one upload, and what they are called where they are sent to.
+/// Where uploads in parts are begun and ended.
 const MULTIPART: &str = "/api/2.0/mlflow-artifacts/mpu";
 
 /// A transfer slower than this many bytes a second counts as dead: a tenth of a slow office line. The server fetches a whole

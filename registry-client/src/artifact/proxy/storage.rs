@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::place::status;
 use crate::http::{Call, Http, Reply, Server, Target, TlsOptions};
 use crate::rest::{HttpOptions, MultipartOptions};
-use crate::{Error, Result};
+use crate::{Error, ErrorKind, Result};
 
 /// How long a storage is left alone that could not be reached.
 const LEFT_ALONE_FOR: Duration = Duration::from_secs(300);
@@ -128,9 +128,11 @@ impl Storage {
         }
     }
 
-    /// Returns whether nothing was ever heard of it, and if so leaves it alone for a while.
+    /// Returns whether the error is that nobody is there, of whom nothing was ever heard; leaves it alone for a while then.
     pub(super) fn is_out_of_reach(&self, error: &Error) -> bool {
-        if self.reached.load(Ordering::Relaxed) {
+        if self.reached.load(Ordering::Relaxed)
+            || !matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout)
+        {
             return false;
         }
         tracing::warn!(
@@ -177,7 +179,8 @@ mod tests {
     async fn a_storage_out_of_reach_is_left_alone_for_a_while_and_one_that_answered_is_not() {
         let storages = Storages::new(&HttpOptions::default(), &MultipartOptions::default());
         let signed = signed("http://h/b/k");
-        let error = Error::new(crate::ErrorKind::Unavailable, "nobody there");
+        let error = Error::new(ErrorKind::Unavailable, "nobody there");
+        assert!(!storages.of(&signed).unwrap().unwrap().is_out_of_reach(&Error::integrity("changed")));
         assert!(storages.of(&signed).unwrap().unwrap().is_out_of_reach(&error));
         assert!(storages.of(&signed).unwrap().is_none());
         tokio::time::advance(LEFT_ALONE_FOR).await;

@@ -106,12 +106,7 @@ pub(super) async fn upload(
         Ok(sent) => sent,
         Err(error) => {
             unfinished.abort().await;
-            let is_local = error.kind() == ErrorKind::Integrity;
-            return if !is_local && storage.is_out_of_reach(&error) {
-                Ok(Sent::NotThisWay)
-            } else {
-                Err(error)
-            };
+            return if storage.is_out_of_reach(&error) { Ok(Sent::NotThisWay) } else { Err(error) };
         }
     };
     match unfinished.complete(&parts).await {
