@@ -232,7 +232,7 @@ impl ProxyArtifacts {
             Sent::Unsure(digest, unfinished, error) => {
                 let there = Some(ArtifactKind::File(kept.size));
                 if before != there && self.find(root, path).await? == there {
-                    unfinished.is_over();
+                    unfinished.ended();
                     return Ok(Some(digest));
                 }
                 unfinished.abort().await;

@@ -24,7 +24,7 @@ pub(super) enum Sent {
     /// The storage has it.
     Whole(Digest),
     /// The storage has all parts, and whether they were put together nobody knows: the artifact itself must tell.
-    Unsure(Digest, Unfinished, Error),
+    Unsure(Digest, Box<Unfinished>, Error),
     /// Nothing was sent: this server cannot do it, or its storage cannot be reached from here.
     NotThisWay,
 }
@@ -111,7 +111,7 @@ pub(super) async fn upload(
     };
     match unfinished.complete(&parts).await {
         Ok(()) => Ok(Sent::Whole(digest)),
-        Err((unfinished, error)) => Ok(Sent::Unsure(digest, unfinished, error)),
+        Err((unfinished, error)) => Ok(Sent::Unsure(digest, Box::new(unfinished), error)),
     }
 }
 
@@ -190,7 +190,7 @@ impl Unfinished {
     }
 
     /// Takes note that the parts were put together after all.
-    pub(super) fn is_over(mut self) {
+    pub(super) fn ended(mut self) {
         self.over = true;
     }
 
