@@ -19,7 +19,7 @@ pub struct MultipartOptions {
     pub upload_minimum: u64,
     /// The size of each part that is sent, in bytes; 10 MiB. Four are in memory at a time.
     pub upload_part_bytes: u64,
-    /// The size of each part that is brought, in bytes; 100 MiB. Parts are in memory until they are written, so 4 MiB are never exceeded.
+    /// The size of each part that is brought, in bytes; 100 MiB. Parts are in memory until they are written, so 16 MiB are never exceeded.
     pub download_part_bytes: u64,
     /// Which storage is believed.
     pub trust: Trust,

@@ -22,8 +22,9 @@ const MULTIPART: &str = "/api/2.0/mlflow-artifacts/mpu";
 /// object from its storage before it sends the first byte (512 MiB: 4.6 s measured on a local one).
 const MIN_BYTES_PER_SECOND: u64 = 128 << 10;
 
-/// How much is asked for at once: each question costs a server of MLflow 3 ms, each answer this much memory. Twice of it was no faster.
-pub(super) const PART_BYTES: u64 = 4 << 20;
+/// How much is asked for at once. 16 MiB: each question costs a server of MLflow 3 ms, and each answer that is awaited this much memory. 500 MB
+/// came in 1.3 s; in parts of 8 MiB in 1.5 s, of 4 MiB in 1.8 s, as one stream in 2.1 s, and Python's client took 2.4 s.
+pub(super) const PART_BYTES: u64 = 16 << 20;
 
 /// An artifact behind a server.
 #[derive(Debug, Clone)]
