@@ -1,14 +1,16 @@
 """What moving models costs beside MLflow's own client, in one interleaved run: CPU and wall seconds of one repetition and the most
 memory that was resident, for publishing and fetching 1 MB and 500 MB, and for resolving an alias.
 
-    python benches/registry.py [--rounds 3] [--paths proxy,s3,embedded] [--work FOLDER]        with a python that has mlflow
+    python benches/registry.py [--rounds 3] [--paths proxy,behind,s3,embedded] [--workers 4] [--work FOLDER]
+                               with a python that has mlflow
 
     proxy     an MLflow server that passes artifacts on to a folder
+    behind    an MLflow server that passes artifacts on to S3, and presigns what is to pass it by; needs what s3 needs
     s3        an MLflow server whose clients write to and read from S3 themselves; needs boto3 and s3s-fs, which
               `.ci/real-servers direct` installs (or $MARTELLO_REAL_SERVERS_S3 names its folder)
     embedded  no server: one SQLite file, artifacts beside it
 
-Real servers on the loopback address, everything in a temporary folder below FOLDER. Each operation is a process of its own, and what
+MLflow's server runs with as many workers as it has by itself, unless told otherwise. Real servers on the loopback address, everything in a temporary folder below FOLDER. Each operation is a process of its own, and what
 is measured begins after the process has started and loaded its libraries; the peak is of the whole process.
 """
 
@@ -33,6 +35,7 @@ S3S = os.environ.get("MARTELLO_REAL_SERVERS_S3", os.path.join(ROOT, "target/real
 OPERATIONS = [("publish", "small", 10), ("fetch", "small", 10), ("publish", "large", 1), ("fetch", "large", 1), ("alias", "small", 300)]
 SIZES = {"small": 1_000_000, "large": 500_000_000}
 CLIENTS = ("rust", "python")
+WORKERS = "4"
 
 
 def python_client(address, operation, what, times):
@@ -113,9 +116,10 @@ def running(command, address, log):
 
 @contextlib.contextmanager
 def mlflow_server(work, *artifacts):
+    """As many processes as `mlflow server` starts by itself."""
     address = f"http://127.0.0.1:{free_port()}"
     command = [os.path.join(os.path.dirname(sys.executable), "mlflow"), "server", "--backend-store-uri", f"sqlite:///{work}/server.db",
-               *artifacts, "--host", "127.0.0.1", "--port", address.rsplit(":", 1)[1], "--workers", "1"]
+               *artifacts, "--host", "127.0.0.1", "--port", address.rsplit(":", 1)[1], "--workers", WORKERS]
     with running(command, f"{address}/health", f"{work}/server.log"):
         yield {who: address for who in CLIENTS}
 
@@ -127,7 +131,7 @@ def proxy(work):
 
 
 @contextlib.contextmanager
-def s3(work):
+def s3_server(work):
     port = free_port()
     os.makedirs(f"{work}/s3/models")
     os.environ.update(AWS_ACCESS_KEY_ID="bench", AWS_SECRET_ACCESS_KEY="only-for-this-bench", AWS_DEFAULT_REGION="us-east-1",
@@ -135,8 +139,19 @@ def s3(work):
     command = [f"{S3S}/bin/s3s-fs", "--host", "127.0.0.1", "--port", str(port), "--access-key", "bench",
                "--secret-key", "only-for-this-bench", f"{work}/s3"]
     with running(command, os.environ["MLFLOW_S3_ENDPOINT_URL"], f"{work}/s3.log"):
-        with mlflow_server(work, "--default-artifact-root", "s3://models/runs", "--no-serve-artifacts") as address:
-            yield address
+        yield
+
+
+@contextlib.contextmanager
+def behind(work):
+    with s3_server(work), mlflow_server(work, "--artifacts-destination", "s3://models/runs", "--serve-artifacts") as address:
+        yield address
+
+
+@contextlib.contextmanager
+def s3(work):
+    with s3_server(work), mlflow_server(work, "--default-artifact-root", "s3://models/runs", "--no-serve-artifacts") as address:
+        yield address
 
 
 @contextlib.contextmanager
@@ -170,7 +185,7 @@ def run(path, transfer, work, rounds):
                 for at in range(0, length, 1_000_000):
                     file.write(os.urandom(min(1_000_000, length - at)))
     commands = {"rust": [transfer], "python": [sys.executable, os.path.abspath(__file__), "--client"]}
-    with {"proxy": proxy, "s3": s3, "embedded": embedded}[path](work) as address:
+    with {"proxy": proxy, "behind": behind, "s3": s3, "embedded": embedded}[path](work) as address:
         for at in range(rounds):
             for operation, size, times in OPERATIONS:
                 # Neither is always the first.
@@ -185,9 +200,12 @@ def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--paths", default="proxy,s3,embedded")
+    arguments.add_argument("--workers", default="4", help="processes of MLflow's server")
     arguments.add_argument("--work", help="where the temporary folder is made")
     arguments.add_argument("--transfer", help="the program, if it is built already")
     arguments = arguments.parse_args()
+    global WORKERS
+    WORKERS = arguments.workers
     os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", DO_NOT_TRACK="true", MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false")
     # A bar is drawn by neither.
     os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"

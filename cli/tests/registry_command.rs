@@ -85,6 +85,7 @@ fn a_model_is_fetched_whole_into_a_new_folder_or_not_at_all() {
     let mlmodel = std::fs::read_to_string(to.join("MLmodel")).unwrap();
     assert!(mlmodel.contains("flavors:"), "{mlmodel}");
 
+    assert!(fetched["files"].as_u64().unwrap() > 1, "{fetched}");
     let again = run(data.path(), &["registry", "fetch", &uri, target]);
     assert!(!again.status.success() && said(&again).contains("exists already"), "{}", said(&again));
     let missing = data.path().join("out/missing");

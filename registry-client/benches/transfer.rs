@@ -44,7 +44,7 @@ async fn main() -> Outcome<()> {
 async fn publish(registry: &Registry, file: &Path) -> Outcome<()> {
     let name = file.file_name().and_then(|it| it.to_str()).ok_or("the file has no name")?;
     let run = registry.tracking().create_run(NewRun::in_experiment("0")).await?;
-    let publication = Publication::new(name, &run.run_id, Vec::new()).file("weights.bin", file);
+    let publication = Publication::of(name, &run, Vec::new()).file("weights.bin", file);
     let version = registry.publish(publication).await?.version;
     registry.promote(name, version, Stage::Production, Some("champion")).await?;
     Ok(())

@@ -14,9 +14,9 @@ use crate::{
 /// How deep the folders of a model that has no manifest may be nested; real ones have three levels.
 const MAX_DEPTH: usize = 32;
 
-/// Is told how far a fetch is; `()` does not care.
+/// Is told how far a fetch, or a copy out of the cache, is; `()` does not care.
 ///
-/// Nothing is told when the model is in the cache already.
+/// A fetch tells nothing when the model is in the cache already.
 pub trait FetchProgress: Send + Sync {
     /// The transfer begins; it is this long, in bytes.
     fn started(&self, bytes: u64);

@@ -33,6 +33,8 @@ pub struct Publication {
     pub name: String,
     /// The run that made it, whose artifacts the files become.
     pub run_id: String,
+    /// Where the artifacts of an active run are, for a caller who has the run at hand. Absent, the registry is asked.
+    pub artifact_uri: Option<String>,
     /// The model's folder among them.
     pub artifact_path: String,
     /// Path and content of each file.
@@ -58,6 +60,7 @@ impl Publication {
         Self {
             name: name.into(),
             run_id: run_id.into(),
+            artifact_uri: None,
             artifact_path: Self::DEFAULT_ARTIFACT_PATH.to_owned(),
             files,
             local_files: Vec::new(),
@@ -65,6 +68,12 @@ impl Publication {
             tags: Tags::new(),
             request_id: None,
         }
+    }
+
+    /// Returns a publication into the folder `model` of a run that was just made or read: the registry need not be asked for it.
+    pub fn of(name: impl Into<String>, run: &Run, files: Vec<(String, Vec<u8>)>) -> Self {
+        let known = (run.lifecycle == Lifecycle::Active).then(|| run.artifact_uri.clone());
+        Self { artifact_uri: known, ..Self::new(name, &run.run_id, files) }
     }
 
     /// Adds a file whose content is on the local disk.
@@ -83,24 +92,46 @@ struct Checked {
 }
 
 pub(crate) async fn publish(registry: &Registry, publication: Publication) -> Result<ModelVersion> {
-    let Publication { name, run_id, artifact_path, files, local_files, description, mut tags, request_id } =
-        publication;
+    let Publication {
+        name,
+        run_id,
+        artifact_uri,
+        artifact_path,
+        files,
+        local_files,
+        description,
+        mut tags,
+        request_id,
+    } = publication;
     let checked = check(&name, &artifact_path, files, local_files).await?;
     if let Some(request_id) = &request_id
         && let Some(version) = already_published(registry, &checked, request_id).await?
     {
         return Ok(version);
     }
-    let run = registry.tracking().get_run(&run_id).await?;
-    let root = run.artifact_uri.parse::<Location>()?.join(&checked.folder);
+    let (artifact_uri, lifecycle) = match artifact_uri {
+        Some(known) => (known, Lifecycle::Active),
+        None => {
+            let run = registry.tracking().get_run(&run_id).await?;
+            (run.artifact_uri, run.lifecycle)
+        }
+    };
+    let root = artifact_uri.parse::<Location>()?.join(&checked.folder);
     let claim = registry.artifacts().claim(&root).await?;
     let stored = async {
-        let manifest = store(registry.artifacts(), &root, &run, &checked.files).await?;
+        let (manifest, state) = store(registry.artifacts(), &root, lifecycle, &checked.files).await?;
         let digest = manifest.digest();
         let request_id = request_id.unwrap_or_else(|| {
             Digest::of(format!("{run_id}\n{}\n{digest}", checked.folder).as_bytes()).to_string()
         });
         tags.insert(MANIFEST_TAG.to_owned(), digest.to_string());
+        let sealed = async {
+            match state {
+                Stored::Sealed => Ok(()),
+                Stored::Files => seal(registry.artifacts(), &root, &manifest).await,
+            }
+        };
+        let ((), made) = tokio::try_join!(sealed, find(registry, &checked.name, &request_id))?;
         let version = NewVersion {
             name: checked.name.to_string(),
             source: root.to_string(),
@@ -108,8 +139,12 @@ pub(crate) async fn publish(registry: &Registry, publication: Publication) -> Re
             description,
             tags,
             request_id: Some(request_id.clone()),
+            is_new: true,
         };
-        let version = register(registry, version).await?;
+        let version = match made {
+            Some(version) => version,
+            None => register(registry, version).await?,
+        };
         refuse_other(&version, digest, &request_id).map(|()| version)
     };
     let version = match stored.await {
@@ -179,12 +214,16 @@ async fn already_published(
     checked: &Checked,
     request_id: &str,
 ) -> Result<Option<ModelVersion>> {
-    let query = Query::new()
-        .equals(VersionField::Name, checked.name.as_str())
-        .equals(VersionField::Tag(REQUEST_ID_TAG.to_owned()), request_id);
-    let Some(version) = registry.models().search_versions(&query).await?.items.pop() else { return Ok(None) };
+    let Some(version) = find(registry, &checked.name, request_id).await? else { return Ok(None) };
     refuse_other(&version, measured(&checked.files).await?.digest(), request_id)?;
     ready(registry, version).await.map(Some)
+}
+
+async fn find(registry: &Registry, name: &ModelName, request_id: &str) -> Result<Option<ModelVersion>> {
+    let query = Query::new()
+        .equals(VersionField::Name, name.as_str())
+        .equals(VersionField::Tag(REQUEST_ID_TAG.to_owned()), request_id);
+    Ok(registry.models().search_versions(&query).await?.items.pop())
 }
 
 /// Refuses a version that an earlier call with the same request id made of other files.
@@ -201,15 +240,23 @@ fn refuse_other(version: &ModelVersion, digest: Digest, request_id: &str) -> Res
     ))
 }
 
-/// Brings the folder to completion: whatever an interrupted publication left is replaced, what a complete one made is kept.
+/// What a folder has after [`store`].
+enum Stored {
+    /// The files.
+    Files,
+    /// The manifest, too: from an earlier publication of the same files.
+    Sealed,
+}
+
+/// Brings the files into the folder: whatever an interrupted publication left is replaced, what a complete one made is kept.
 ///
 /// Each file is hashed once, on its way: the manifest then holds the checksums of what was sent.
 async fn store(
     artifacts: &dyn ArtifactStore,
     root: &Location,
-    run: &Run,
+    lifecycle: Lifecycle,
     files: &[(ArtifactPath, Content)],
-) -> Result<Manifest> {
+) -> Result<(Manifest, Stored)> {
     let present = artifacts.list(root, None).await?;
     if present.iter().any(|entry| entry.path == manifest_path())
         && let Some(found) = read_manifest(artifacts, root).await?
@@ -220,13 +267,12 @@ async fn store(
                 format!("{root} holds another published model: use another run or another artifact path"),
             ));
         }
-        check_sizes(artifacts, root, &found).await?;
-        return Ok(found);
+        check_sizes(&list_files(artifacts, root).await?, root, &found)?;
+        return Ok((found, Stored::Sealed));
     }
-    if run.lifecycle == Lifecycle::Deleted {
+    if lifecycle == Lifecycle::Deleted {
         return Err(Error::invalid(format!(
-            "run {} is deleted: nothing can be published from it",
-            run.run_id
+            "the run of {root} is deleted: nothing can be published from it"
         )));
     }
     for left_over in present {
@@ -239,12 +285,25 @@ async fn store(
         let blake3 = artifacts.put(root, path, content.clone(), options).await?;
         listed.push(ManifestFile { path: path.clone(), size, blake3 });
     }
-    let manifest = Manifest::new(listed)?;
-    check_sizes(artifacts, root, &manifest).await?;
+    Ok((Manifest::new(listed)?, Stored::Files))
+}
+
+/// Puts the manifest beside files that are all there.
+async fn seal(artifacts: &dyn ArtifactStore, root: &Location, manifest: &Manifest) -> Result<()> {
+    let stored = list_files(artifacts, root).await?;
+    check_sizes(&stored, root, manifest)?;
+    if stored.iter().any(|(path, _)| *path == manifest_path()) {
+        return Err(Error::new(
+            ErrorKind::AlreadyExists,
+            format!(
+                "{root} was published by somebody else meanwhile: use another run or another artifact path"
+            ),
+        ));
+    }
     let bytes = manifest.to_bytes();
-    let options = PutOptions { blake3: Some(Digest::of(&bytes)), overwrite: Overwrite::Refuse, size: None };
-    artifacts.put(root, &manifest_path(), bytes.into(), options).await?;
-    Ok(manifest)
+    let (blake3, overwrite) = (Some(Digest::of(&bytes)), Overwrite::SeenAbsent);
+    artifacts.put(root, &manifest_path(), bytes.into(), PutOptions { blake3, overwrite, size: None }).await?;
+    Ok(())
 }
 
 async fn size(content: &Content) -> Result<u64> {
@@ -267,8 +326,8 @@ async fn clear(artifacts: &dyn ArtifactStore, root: &Location) {
 }
 
 /// Compares what the store holds with what was sent: some servers keep what came of an upload that broke off.
-async fn check_sizes(artifacts: &dyn ArtifactStore, root: &Location, manifest: &Manifest) -> Result<()> {
-    let stored: HashMap<ArtifactPath, u64> = list_files(artifacts, root).await?.into_iter().collect();
+fn check_sizes(stored: &[(ArtifactPath, u64)], root: &Location, manifest: &Manifest) -> Result<()> {
+    let stored: HashMap<&ArtifactPath, u64> = stored.iter().map(|(path, size)| (path, *size)).collect();
     for file in manifest.files() {
         let found = stored.get(&file.path);
         if found != Some(&file.size) {

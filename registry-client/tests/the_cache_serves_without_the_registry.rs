@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "the helpers of a test are part of it")]
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use martello_registry_client::{
-    Cache, ErrorKind, FetchedModel, Freshness, ModelUri, NewRun, Publication, Registry, Stage, TrackingUri,
+    Cache, ErrorKind, FetchProgress, FetchedModel, Freshness, ModelUri, NewRun, Publication, Registry, Stage,
+    TrackingUri,
 };
 
 const BYTES: usize = 1000;
@@ -215,4 +217,30 @@ async fn a_folder_without_a_manifest_is_fetched_by_its_listing() {
     assert_eq!(error.kind(), ErrorKind::InvalidArgument, "a link could lead anywhere");
     let nothing = registry.fetch(&uri(dir.path().join("nothing").to_str().unwrap()), &cache).await;
     assert!(nothing.unwrap_err().is_not_found());
+}
+
+/// How many bytes are announced, and have come.
+#[derive(Default)]
+struct Told(AtomicU64, AtomicU64);
+
+impl FetchProgress for Told {
+    fn started(&self, bytes: u64) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn advanced(&self, bytes: u64) {
+        self.1.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test]
+async fn whoever_wants_to_know_is_told_how_far_a_copy_out_of_the_cache_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let registry = Registry::embedded(dir.path().join("registry")).await.unwrap();
+    let cache = Cache::open(dir.path().join("cache")).unwrap();
+    publish(&registry, 1).await;
+    let model = registry.fetch(&uri("models:/fraud@champion"), &cache).await.unwrap();
+    let told = Told::default();
+    assert_eq!(model.copy_with(dir.path().join("copy"), &told).await.unwrap(), 1);
+    assert_eq!((told.0.into_inner(), told.1.into_inner()), (BYTES as u64, BYTES as u64));
 }

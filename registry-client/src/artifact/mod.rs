@@ -6,9 +6,13 @@ mod promise;
 #[cfg(feature = "rest")]
 mod proxy;
 #[cfg(feature = "rest")]
+mod ranges;
+#[cfg(feature = "rest")]
 mod route;
 #[cfg(feature = "s3")]
 mod s3;
+#[cfg(feature = "rest")]
+mod source;
 
 pub use local::LocalArtifacts;
 #[cfg(feature = "rest")]

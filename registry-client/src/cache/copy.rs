@@ -10,14 +10,15 @@ use super::entry::{Entry, changed, open_regular};
 use crate::digest::{Hasher, PIECE};
 use crate::{Error, ErrorKind, ManifestFile, Result};
 
-pub(super) fn copy(entry: &Entry, target: &Path) -> Result<usize> {
+/// Copies all files; `copied` is told of each piece.
+pub(super) fn copy(entry: &Entry, target: &Path, copied: &mut dyn FnMut(u64)) -> Result<usize> {
     let exists = || Error::new(ErrorKind::AlreadyExists, format!("{} exists already", target.display()));
     if target.symlink_metadata().is_ok() {
         return Err(exists());
     }
     let beside = Beside::create(target)?;
     for listed in entry.manifest.files() {
-        copy_file(&entry.model_folder(), &beside.folder, listed)?;
+        copy_file(&entry.model_folder(), &beside.folder, listed, copied)?;
     }
     // A rename replaces an empty folder that somebody has made meanwhile, and no other.
     fs::rename(&beside.folder, target).map_err(|e| match e.kind() {
@@ -53,7 +54,7 @@ impl Drop for Beside {
     }
 }
 
-fn copy_file(model: &Path, folder: &Path, listed: &ManifestFile) -> Result<()> {
+fn copy_file(model: &Path, folder: &Path, listed: &ManifestFile, copied: &mut dyn FnMut(u64)) -> Result<()> {
     let (from, to) = (model.join(listed.path.as_str()), folder.join(listed.path.as_str()));
     let refused = |e| Error::io("write", &to, e);
     if let Some(parent) = to.parent() {
@@ -68,6 +69,7 @@ fn copy_file(model: &Path, folder: &Path, listed: &ManifestFile) -> Result<()> {
         }
         hasher.update(&piece[..read]);
         copy.write_all(&piece[..read]).map_err(refused)?;
+        copied(read as u64);
     }
     if hasher.finish() == (listed.blake3, listed.size) { Ok(()) } else { Err(changed(&from)) }
 }

@@ -41,7 +41,7 @@ use crate::{Digest, Error, ErrorKind, ModelUri, ModelVersion, Result, TrackingUr
 /// let registry = Registry::embedded(dir.path().join("registry")).await?;
 /// let run = registry.tracking().create_run(NewRun::in_experiment("0")).await?;
 /// let files = vec![("weights.bin".to_owned(), vec![1, 2, 3])];
-/// registry.publish(Publication::new("fraud", &run.run_id, files)).await?;
+/// registry.publish(Publication::of("fraud", &run, files)).await?;
 ///
 /// let cache = Cache::open(dir.path().join("cache"))?.with_max_bytes(1 << 30);
 /// let model = registry.fetch(&"models:/fraud/1".parse()?, &cache).await?;

@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use tokio::sync::mpsc;
+
 use super::copy;
 use super::entry::{self, Entry};
-use crate::{Digest, ModelVersion, Result, blocking};
+use crate::{Digest, FetchProgress, ModelVersion, Result, blocking};
 
 /// A model folder in the cache; as long as this value lives, the folder is not evicted.
 #[derive(Debug, Clone)]
@@ -51,7 +53,29 @@ impl FetchedModel {
     /// `AlreadyExists` when there is something at `folder`, `Integrity` when a file was changed or removed since it was fetched,
     /// `StorageFull` or `PermissionDenied` from the file system. Nothing is left at `folder` then.
     pub async fn copy_to(&self, folder: impl AsRef<Path>) -> Result<usize> {
+        self.copy_with(folder, &()).await
+    }
+
+    /// Does the same, and tells somebody how far it is.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`copy_to`](Self::copy_to).
+    pub async fn copy_with(&self, folder: impl AsRef<Path>, progress: &dyn FetchProgress) -> Result<usize> {
         let (entry, folder) = (self.entry.clone(), folder.as_ref().to_owned());
-        blocking(move || copy::copy(&entry, &folder)).await
+        progress.started(entry.manifest.total_size());
+        let (copied, mut pieces) = mpsc::unbounded_channel();
+        let copying = blocking(move || {
+            copy::copy(&entry, &folder, &mut |len| {
+                // Nobody listens any more: then nobody misses it.
+                let _ = copied.send(len);
+            })
+        });
+        let telling = async {
+            while let Some(len) = pieces.recv().await {
+                progress.advanced(len);
+            }
+        };
+        tokio::join!(copying, telling).0
     }
 }

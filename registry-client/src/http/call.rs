@@ -21,6 +21,8 @@ pub(crate) struct Call {
     pub(crate) answer: Answer,
     /// How long one attempt may take beyond the usual, because it moves many bytes.
     pub(crate) extra_patience: Duration,
+    /// How often it is tried again at most; absent, as often as calls are.
+    pub(crate) max_retries: Option<u32>,
     /// When the first attempt began.
     pub(crate) begun: Instant,
 }
@@ -68,6 +70,7 @@ impl Call {
             safety,
             answer: Answer::Whole(MAX_ANSWER_BYTES),
             extra_patience: Duration::ZERO,
+            max_retries: None,
             begun: Instant::now(),
         }
     }

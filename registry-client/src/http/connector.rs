@@ -26,6 +26,10 @@ use crate::{Error, Result};
 /// connection that is being closed and nobody could tell whether it was read.
 const POOL_IDLE: Duration = Duration::from_millis(1500);
 
+/// How much is read from a connection at once: what MLflow's server sends at once. hyper takes a new buffer for each reading that may not
+/// fit into what is left of the last one, so with its own choice, 400 KiB, most of the memory that it asks for is never filled.
+const READ_BYTES: usize = 64 << 10;
+
 /// hyper's pooled client with this crate's bodies.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
@@ -86,6 +90,7 @@ pub(crate) fn client(server: &Server, options: &HttpOptions) -> Result<Client> {
     let pool = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
         .pool_idle_timeout(POOL_IDLE)
         .pool_timer(TokioTimer::new())
+        .http1_read_buf_exact_size(READ_BYTES)
         .build(connector);
     Ok(Client { pool, proxies })
 }

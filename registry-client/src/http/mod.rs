@@ -30,6 +30,9 @@ pub use stack::HttpOptions;
 pub(crate) use call::{Answer, Call, Safety};
 pub(crate) use failure::Failure;
 pub(crate) use payload::{FilePayload, Payload};
+pub(crate) use reply::Reply;
+#[cfg(test)]
+pub(crate) use reply::ReplyBody;
 #[cfg(feature = "s3")]
 pub(crate) use retry::full_jitter;
 pub(crate) use server::Server;

@@ -29,7 +29,8 @@ impl RetryPolicy {
     /// Returns how long to wait before the next attempt, if there is to be one.
     fn wait(&self, call: &Call, failure: &Failure) -> Option<Duration> {
         let safe = failure.reach == Reach::NotProcessed || call.safety == Safety::Repeatable;
-        if !failure.transient || !safe || self.retried >= self.max_retries {
+        let max_retries = call.max_retries.unwrap_or(self.max_retries);
+        if !failure.transient || !safe || self.retried >= max_retries {
             return None;
         }
         let wait = full_jitter(self.backoff, self.retried).max(failure.retry_after.unwrap_or_default());

@@ -47,6 +47,19 @@ impl Server {
         Ok(Self { scheme: self.scheme.clone(), authority, prefix: String::new() })
     }
 
+    /// Splits an absolute URI, such as a presigned one, into the server and the target; the error does not repeat it.
+    pub(crate) fn of(uri: &str) -> Result<(Self, Target)> {
+        let bad = || Error::invalid("a server named a storage that no http or https uri leads to");
+        let uri: http::Uri = uri.parse().map_err(|_| bad())?;
+        let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else { return Err(bad()) };
+        if (*scheme != Scheme::HTTP && *scheme != Scheme::HTTPS) || authority.as_str().contains('@') {
+            return Err(bad());
+        }
+        let target = uri.path_and_query().map_or("/", |it| it.as_str());
+        let server = Self { scheme: scheme.clone(), authority: authority.clone(), prefix: String::new() };
+        Ok((server, Target::new(target)))
+    }
+
     pub(crate) fn is_tls(&self) -> bool {
         self.scheme == Scheme::HTTPS
     }
@@ -86,6 +99,18 @@ mod tests {
         assert_eq!(uri, "https://host:8443/mlflow/api/x?a=b%20c");
         assert!(credentials.is_some());
         assert!(!format!("{server} {server:?} {credentials:?}").contains("cret"));
+    }
+
+    #[test]
+    fn a_presigned_uri_is_taken_as_it_is_and_never_repeated() {
+        let signed = "https://b.s3.eu:9000/a%20b/c+d?X-Amz-Signature=s3cret&partNumber=1";
+        let (server, target) = Server::of(signed).unwrap();
+        assert_eq!(server.uri(&target).unwrap(), signed);
+        assert!(!format!("{server:?} {target:?}").contains("s3cret"));
+        for uri in ["ftp://h/x?s3cret", "/x?s3cret", "http://u:s3cret@h/x", "s3cret", "file:///s3cret"] {
+            let error = Server::of(uri).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("s3cret"), "{error:?}");
+        }
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! The path and query of a request.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
-/// A path with a query, percent-encoded as RFC 3986 wants it.
-#[derive(Debug, Clone)]
+/// A path with a query, percent-encoded as RFC 3986 wants it. `Debug` shows the path and no more: a query may be a signature.
+#[derive(Clone)]
 pub(crate) struct Target {
     text: String,
     queries: usize,
@@ -50,6 +50,12 @@ impl Target {
     }
 }
 
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Target").field(&self.path_only()).finish()
+    }
+}
+
 fn encode(into: &mut String, text: &str, is_path: bool) {
     for byte in text.bytes() {
         match byte {
@@ -75,5 +81,6 @@ mod tests {
             .query("n", "1");
         assert_eq!(target.as_str(), "/api/a%20b/%C3%BC%23%25%3F%26%3D%2B?name=x%26y%3Dz%2F%C3%A4&n=1");
         assert_eq!(target.path_only(), "/api/a%20b/%C3%BC%23%25%3F%26%3D%2B");
+        assert!(!format!("{target:?}").contains("page") && !format!("{target:?}").contains("name"));
     }
 }

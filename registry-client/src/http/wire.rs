@@ -64,7 +64,7 @@ async fn attempt(client: Client, server: Arc<Server>, call: Call) -> Result<Repl
         Answer::Whole(limit) => ReplyBody::Whole(collect(&call, body, limit).await?),
         Answer::Stream => ReplyBody::Stream(body),
     };
-    Ok(Reply { body })
+    Ok(Reply { status: head.status, headers: head.headers, body })
 }
 
 async fn collect(call: &Call, body: Incoming, limit: usize) -> Result<Bytes, Failure> {

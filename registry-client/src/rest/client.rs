@@ -4,7 +4,7 @@ use http::{HeaderValue, Method, header};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::RestOptions;
+use super::{MultipartOptions, RestOptions};
 use crate::http::{Call, Http, Payload, Safety, Server, Target};
 use crate::{Error, Result};
 
@@ -28,6 +28,7 @@ const API: &str = "/api/2.0/mlflow/";
 #[derive(Debug, Clone)]
 pub struct MlflowClient {
     http: Http,
+    multipart: MultipartOptions,
 }
 
 /// An answer of which nothing is needed.
@@ -45,11 +46,16 @@ impl MlflowClient {
         let (server, in_uri) = Server::parse(uri)?;
         let headers = options.headers()?;
         let credentials = options.credentials.or(in_uri);
-        Ok(Self { http: Http::new(server, credentials.as_ref(), &headers, options.http)? })
+        let http = Http::new(server, credentials.as_ref(), &headers, options.http)?;
+        Ok(Self { http, multipart: options.multipart })
     }
 
     pub(crate) fn http(&self) -> &Http {
         &self.http
+    }
+
+    pub(crate) fn multipart(&self) -> &MultipartOptions {
+        &self.multipart
     }
 
     /// Asks for something; `target` is below `/api/2.0/mlflow/`.

@@ -87,7 +87,9 @@ impl ModelRegistry for MlflowClient {
             validate::tags(&new.tags)?;
             validate::description(new.description.as_deref())?;
             let Some(request_id) = new.request_id.take() else { return self.post_version(&new).await };
-            if let Some(made) = self.find_made_version(&new.name, &request_id).await? {
+            if !new.is_new
+                && let Some(made) = self.find_made_version(&new.name, &request_id).await?
+            {
                 return Ok(made);
             }
             new.tags.insert(REQUEST_ID_TAG.to_owned(), request_id.clone());

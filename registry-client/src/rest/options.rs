@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::MultipartOptions;
 use crate::environment::{Environment, Profile};
 use crate::http::{Credentials, HttpOptions, Proxies, Trust};
 use crate::{Error, ErrorKind, Result};
@@ -29,13 +30,16 @@ pub struct RestOptions {
     pub workspace: Option<String>,
     /// Timeouts, retries, TLS.
     pub http: HttpOptions,
+    /// Transfers that pass the server's artifact proxy by.
+    pub multipart: MultipartOptions,
 }
 
 impl RestOptions {
     /// Reads the environment: `MLFLOW_TRACKING_USERNAME` with `_PASSWORD`, or else `~/.mlflow/credentials`, or else
     /// `MLFLOW_TRACKING_TOKEN`; `MLFLOW_TRACKING_INSECURE_TLS`, `_SERVER_CERT_PATH`, `_CLIENT_CERT_PATH`;
     /// `MLFLOW_HTTP_REQUEST_TIMEOUT`, `_MAX_RETRIES`, `_BACKOFF_FACTOR`; `MLFLOW_WORKSPACE`; `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`,
-    /// `NO_PROXY`; `MARTELLO_REGISTRY_CONNECT_TIMEOUT`, `_IDLE_TIMEOUT`, `_RETRY_WINDOW` in seconds, `MARTELLO_REGISTRY_CONCURRENCY`.
+    /// `NO_PROXY`; `MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD`, `_DOWNLOAD`, `MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE`,
+    /// `_UPLOAD_CHUNK_SIZE`, `_DOWNLOAD_CHUNK_SIZE`, `MLFLOW_S3_IGNORE_TLS`, `AWS_CA_BUNDLE`; `MARTELLO_REGISTRY_CONNECT_TIMEOUT`, `_IDLE_TIMEOUT`, `_RETRY_WINDOW` in seconds, `MARTELLO_REGISTRY_CONCURRENCY`.
     ///
     /// # Errors
     ///
@@ -67,6 +71,7 @@ impl RestOptions {
             credentials: credentials(&environment)?,
             workspace: environment.text("MLFLOW_WORKSPACE"),
             http: http_options(&environment)?,
+            multipart: MultipartOptions::read(&environment)?,
         })
     }
 
@@ -148,6 +153,7 @@ fn http_options(environment: &Environment<'_>) -> Result<HttpOptions> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rest::PassBy;
 
     fn read(variables: &[(&str, &str)]) -> Result<RestOptions> {
         let get =
@@ -169,6 +175,12 @@ mod tests {
             ("MARTELLO_REGISTRY_RETRY_WINDOW", "6"),
             ("MARTELLO_REGISTRY_CONCURRENCY", "2"),
             ("MLFLOW_WORKSPACE", "team-a"),
+            ("MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD", "true"),
+            ("MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD", "false"),
+            ("MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE", "7"),
+            ("MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE", "8"),
+            ("MLFLOW_MULTIPART_DOWNLOAD_CHUNK_SIZE", "9"),
+            ("MLFLOW_S3_IGNORE_TLS", "true"),
             ("HTTP_PROXY", "http://u:p4ss@in-capitals:1"),
             ("https_proxy", "http://u:p4ss@small:1"),
             ("HTTPS_PROXY", "http://not-this-one:1"),
@@ -184,6 +196,16 @@ mod tests {
         assert_eq!(limits, [4, 5, 6].map(Duration::from_secs));
         assert_eq!(options.http.concurrency, 2);
         assert_eq!(options.headers().unwrap()["x-mlflow-workspace"], "team-a");
+        let multipart = MultipartOptions {
+            upload: PassBy::Assumed,
+            download: PassBy::Never,
+            upload_minimum: 7,
+            upload_part_bytes: 8,
+            download_part_bytes: 9,
+            trust: Trust::Anybody,
+        };
+        assert_eq!(options.multipart, multipart);
+        assert_eq!(read(&[]).unwrap().multipart, MultipartOptions::default());
         let proxies = &options.http.proxies;
         assert_eq!(proxies.http.as_deref(), Some("http://u:p4ss@in-capitals:1"));
         assert_eq!(proxies.https.as_deref(), Some("http://u:p4ss@small:1"));
@@ -224,6 +246,9 @@ mod tests {
             ("MARTELLO_REGISTRY_IDLE_TIMEOUT", "0"),
             ("MLFLOW_TRACKING_INSECURE_TLS", "maybe"),
             ("MLFLOW_TRACKING_AWS_SIGV4", "true"),
+            ("MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD", "sometimes"),
+            ("MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE", "0"),
+            ("MLFLOW_MULTIPART_DOWNLOAD_CHUNK_SIZE", "-1"),
         ] {
             assert!(read(&[variable]).unwrap_err().to_string().contains(variable.0), "{variable:?}");
         }

@@ -99,6 +99,8 @@ pub enum Overwrite {
     Replace,
     /// The old one stays and the call fails. Stores without conditional writes check first and can be raced.
     Refuse,
+    /// There is none, as the caller has just seen: the same, but that stores without conditional writes do not look once more.
+    SeenAbsent,
 }
 
 /// A file or a folder in a store.

@@ -194,6 +194,9 @@ pub struct NewVersion {
     pub tags: Tags,
     /// With the same name and request id, the version that exists is returned and nothing is made.
     pub request_id: Option<String>,
+    /// Whether the caller has just seen that no version has this request id: where looking costs a call of its own, it is looked
+    /// for only when an answer was lost.
+    pub is_new: bool,
 }
 
 /// What it takes to put a version in charge: its stage, and the alias that points to it, together.

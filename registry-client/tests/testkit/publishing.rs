@@ -74,7 +74,7 @@ pub(crate) async fn a_repeated_publication_returns_the_same_version(registry: &R
 pub(crate) async fn two_models_never_share_a_folder(registry: &Registry) {
     let run = run(registry).await;
     let (name, other) = (unique("model"), unique("model"));
-    let version = registry.publish(Publication::new(&name, &run.run_id, files())).await.unwrap();
+    let version = registry.publish(Publication::of(&name, &run, files())).await.unwrap();
     let mut changed = files();
     changed[0].1.push(b'x');
     let clash = Publication::new(&other, &run.run_id, changed.clone());
@@ -95,7 +95,7 @@ pub(crate) async fn an_interrupted_publication_is_completed(registry: &Registry)
     let artifacts = registry.artifacts();
     artifacts.put(&root, &path("MLmodel"), "half".into(), PutOptions::default()).await.unwrap();
     artifacts.put(&root, &path("stale/file"), "left over".into(), PutOptions::default()).await.unwrap();
-    let version = registry.publish(Publication::new(&name, &run.run_id, files())).await.unwrap();
+    let version = registry.publish(Publication::of(&name, &run, files())).await.unwrap();
     let (_dir, cache) = cache();
     let fetched = registry.fetch(&format!("models:/{name}/1").parse().unwrap(), &cache).await.unwrap();
     assert_eq!(sorted(fetched.read_files().await.unwrap()), sorted(files()));

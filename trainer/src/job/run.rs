@@ -191,7 +191,7 @@ async fn register(
     let publication = Publication {
         // The same run publishes the same version however often the call has to be repeated.
         request_id: Some(format!("martello-train-{}", run.run_id)),
-        ..Publication::new(&job.model, &run.run_id, files)
+        ..Publication::of(&job.model, run, files)
     };
     let version = registry.publish(publication).await.map_err(refused("the model"))?;
     let (version, promotion) = promote(job, registry, version, &evaluation).await?;

@@ -13,6 +13,7 @@ pub(super) async fn fetch(
     uri: &ModelUri,
     to: &Path,
 ) -> anyhow::Result<usize> {
-    let model = registry.fetch_with(uri, &cache, &Bar::on_terminal()).await?;
-    Ok(model.copy_to(to).await?)
+    let bar = Bar::on_terminal();
+    let model = registry.fetch_with(uri, &cache, &bar).await?;
+    Ok(model.copy_with(to, &bar).await?)
 }

@@ -146,12 +146,16 @@ impl RegistryCommand {
     async fn fetch(&self, registry: &Registry, uri: &ModelUri, to: &Path) -> anyhow::Result<()> {
         let files = fetch::fetch(registry, Cache::open(self.registry.cache_dir())?, uri, to).await?;
         let said = json!({ "uri": uri.to_string(), "folder": to, "files": files });
-        self.say(&said, &format!("{uri}: {files} files in {}", to.display()))
+        self.say(&said, &format!("{uri}: {} in {}", counted(files), to.display()))
     }
 
     fn say(&self, value: &Value, sentence: &str) -> anyhow::Result<()> {
         if self.json { output::line(&value.to_string()) } else { output::line(sentence) }
     }
+}
+
+fn counted(files: usize) -> String {
+    if files == 1 { "1 file".to_owned() } else { format!("{files} files") }
 }
 
 async fn all_models(registry: &Registry) -> anyhow::Result<Vec<RegisteredModel>> {

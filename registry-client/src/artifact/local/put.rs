@@ -70,7 +70,7 @@ impl Temporary {
         let moved = match overwrite {
             Overwrite::Replace => fs::rename(&self.path, target),
             // Unlike a rename, a link never takes the place of a file.
-            Overwrite::Refuse => fs::hard_link(&self.path, target),
+            Overwrite::Refuse | Overwrite::SeenAbsent => fs::hard_link(&self.path, target),
         };
         moved.map_err(|e| match e.kind() {
             io::ErrorKind::AlreadyExists => {

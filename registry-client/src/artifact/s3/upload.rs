@@ -1,20 +1,14 @@
 //! Uploads: small files in one call, larger ones in parts, of which a few are in memory at a time.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::PathBuf;
-
 use bytes::Bytes;
-use futures_util::StreamExt;
-use futures_util::stream::FuturesOrdered;
 use minio::s3::response_traits::HasEtagFromHeaders;
 use minio::s3::segmented_bytes::SegmentedBytes;
 use minio::s3::types::{PartInfo, S3Api};
 
 use super::client::{Client, Object};
 use crate::artifact::promise::Kept;
-use crate::digest::Hasher;
-use crate::{Content, Digest, Error, ErrorKind, Result, blocking};
+use crate::artifact::source::{Cut, Source, send_parts};
+use crate::{Content, Digest, Error, ErrorKind, Result};
 
 /// S3 takes no more parts.
 const MAX_PARTS: u64 = 10_000;
@@ -30,12 +24,12 @@ pub(super) async fn upload(
     let mut source = Source::open(content).await?;
     if kept.size <= part_bytes {
         let bytes = source.read(part_bytes).await?;
-        let digest = source.finish(object, kept).await?;
+        let digest = source.finish(&object.to_string(), kept).await?;
         put_whole(client, object, bytes).await?;
         return Ok(digest);
     }
     let parts = Parts::begin(client, object).await?;
-    let sent = send_parts(&parts, &mut source, part_bytes, kept).await;
+    let sent = send_all(&parts, &mut source, part_bytes, kept).await;
     match sent {
         Ok((digest, infos)) => parts.complete(infos, kept.size).await.map(|()| digest),
         Err(error) => {
@@ -45,34 +39,17 @@ pub(super) async fn upload(
     }
 }
 
-/// Sends some parts at a time, reading one ahead.
-async fn send_parts(
+/// Sends the parts, and returns what they are put together from.
+async fn send_all(
     parts: &Parts<'_>,
     source: &mut Source,
     part_bytes: u64,
     kept: &Kept,
 ) -> Result<(Digest, Vec<PartInfo>)> {
-    let mut under_way = FuturesOrdered::new();
-    let (mut infos, mut left, mut begun) = (Vec::new(), kept.size, 0);
-    loop {
-        // The connections go on by themselves while the next part is read.
-        while left > 0 && under_way.len() < parts.client.options().parallel_parts.max(1) {
-            let bytes = source.read(part_bytes.min(left)).await?;
-            if bytes.is_empty() {
-                left = 0;
-            } else {
-                left -= bytes.len() as u64;
-                under_way.push_back(parts.send(begun, bytes));
-                begun += 1;
-            }
-        }
-        match under_way.next().await {
-            Some(sent) => infos.push(sent?),
-            None => break,
-        }
-    }
+    let cut = Cut { size: kept.size, part_bytes, parallel: parts.client.options().parallel_parts };
+    let infos = send_parts(source, cut, |at, bytes| parts.send(at, bytes)).await?;
     // Before the parts are put together: until then nobody sees them.
-    let digest = source.finish(parts.object, kept).await?;
+    let digest = source.finish(&parts.object.to_string(), kept).await?;
     Ok((digest, infos))
 }
 
@@ -200,75 +177,6 @@ impl Unfinished {
         });
         if let Err(error) = aborted.await {
             tracing::warn!(%error, "parts of an upload stay on the server");
-        }
-    }
-}
-
-/// Where the bytes come from, counted and hashed as they go.
-struct Source {
-    from: Option<From>,
-    hasher: Option<Hasher>,
-}
-
-enum From {
-    Memory(Bytes),
-    File(File, PathBuf),
-}
-
-impl Source {
-    async fn open(content: Content) -> Result<Self> {
-        let from = match content {
-            Content::Memory(bytes) => From::Memory(bytes),
-            Content::File(path) => {
-                blocking(move || match File::open(&path) {
-                    Ok(file) => Ok(From::File(file, path)),
-                    Err(error) => Err(Error::io("read", &path, error)),
-                })
-                .await?
-            }
-        };
-        Ok(Self { from: Some(from), hasher: Some(Hasher::default()) })
-    }
-
-    /// Returns the next bytes, so many unless there are fewer.
-    async fn read(&mut self, wanted: u64) -> Result<Bytes> {
-        let (Some(from), Some(mut hasher)) = (self.from.take(), self.hasher.take()) else {
-            return Ok(Bytes::new());
-        };
-        let (from, hasher, bytes) = blocking(move || {
-            let (from, bytes) = from.take(wanted)?;
-            hasher.update(&bytes);
-            Ok((from, hasher, bytes))
-        })
-        .await?;
-        (self.from, self.hasher) = (Some(from), Some(hasher));
-        Ok(bytes)
-    }
-
-    /// Checks that what was read is all there is, and what was promised.
-    async fn finish(&mut self, object: &Object, kept: &Kept) -> Result<Digest> {
-        let rest = self.read(1).await?;
-        let (digest, size) = self.hasher.take().unwrap_or_default().finish();
-        if !rest.is_empty() || size != kept.size || kept.blake3.is_some_and(|promised| promised != digest) {
-            return Err(Error::integrity(format!("the file for {object} changed while it was sent")));
-        }
-        Ok(digest)
-    }
-}
-
-impl From {
-    fn take(self, wanted: u64) -> Result<(Self, Bytes)> {
-        match self {
-            Self::Memory(mut bytes) => {
-                let taken = bytes.split_to(usize::try_from(wanted).unwrap_or(usize::MAX).min(bytes.len()));
-                Ok((Self::Memory(bytes), taken))
-            }
-            Self::File(mut file, path) => {
-                let mut bytes = Vec::with_capacity(usize::try_from(wanted).unwrap_or(0));
-                let read = (&mut file).take(wanted).read_to_end(&mut bytes);
-                read.map_err(|error| Error::io("read", &path, error))?;
-                Ok((Self::File(file, path), bytes.into()))
-            }
         }
     }
 }

@@ -1,32 +1,38 @@
 //! Artifacts through the proxy of an MLflow server (`mlflow-artifacts:`).
 //!
-//! Always through the server itself, never by presigned URLs, which MLflow 3 offers: they name the storage as the *server*
-//! reaches it, which a client elsewhere often cannot. The protocol has no checksums, no ranges and no conditional writes, so
-//! the client checks what it can: length and checksum of what it sends, and that an answer came to its announced end.
+//! Through the server itself, or, where it offers that, straight to and from the storage behind it by presigned URIs; those name the
+//! storage as the *server* reaches it, so that the first way stays for whoever cannot. The protocol has no checksums and no conditional
+//! writes, so the client checks what it can: length and checksum of what it sends, and that an answer came to its announced end.
 
-use std::time::Duration;
+mod download;
+mod offer;
+mod place;
+mod storage;
+mod upload;
 
-use http::{HeaderValue, Method, header};
+use http::Method;
 use serde::Deserialize;
 
-use super::promise;
-use crate::http::{Answer, Call, FilePayload, Http, Payload, Safety, Target};
-use crate::rest::MlflowClient;
+use offer::Offers;
+use place::{ARTIFACTS, PART_BYTES, Place, patience};
+use storage::Storages;
+use upload::Sent;
+
+use super::promise::{self, Kept};
+use crate::http::{Call, FilePayload, Http, Payload, Safety, Target};
+use crate::rest::{MlflowClient, MultipartOptions};
 use crate::{
     ArtifactEntry, ArtifactKind, ArtifactPath, ArtifactStore, BoxFuture, ByteStream, Content, Digest, Error,
     ErrorKind, Location, Overwrite, PutOptions, Result,
 };
 
-const API: &str = "/api/2.0/mlflow-artifacts/artifacts";
-
-/// A transfer slower than this many bytes a second counts as dead: a tenth of a slow office line. The server fetches a whole
-/// object from its storage before it sends the first byte (512 MiB: 4.6 s measured on a local one).
-const MIN_BYTES_PER_SECOND: u64 = 128 << 10;
-
 /// Artifacts behind an MLflow server.
 #[derive(Debug, Clone)]
 pub struct ProxyArtifacts {
     http: Http,
+    multipart: MultipartOptions,
+    offers: Offers,
+    storages: Storages,
 }
 
 #[derive(Deserialize)]
@@ -44,17 +50,13 @@ struct ListedFile {
     file_size: Option<u64>,
 }
 
-/// Where an artifact is: which server, and the path below its root.
-struct Place {
-    http: Http,
-    path: String,
-}
-
 impl ProxyArtifacts {
     /// Returns the artifacts behind this client's server. A location that names another server is asked there, without
     /// credentials: who can write a run's location must not learn them.
     pub fn new(client: &MlflowClient) -> Self {
-        Self { http: client.http().clone() }
+        let (http, multipart) = (client.http().clone(), client.multipart().clone());
+        let storages = Storages::new(http.options(), &multipart);
+        Self { http, multipart, offers: Offers::default(), storages }
     }
 
     fn place(&self, root: &Location, below: Option<&ArtifactPath>) -> Result<Place> {
@@ -92,6 +94,9 @@ impl ArtifactStore for ProxyArtifacts {
             }
             let kept = promise::keep(path, &content, &options).await?;
             let place = self.place(root, Some(path))?;
+            if let Some(digest) = self.put_past(&place, root, path, &content, &kept).await? {
+                return Ok(digest);
+            }
             let file = match content {
                 Content::Memory(bytes) => {
                     place.put(Payload::Memory(bytes)).await?;
@@ -112,7 +117,13 @@ impl ArtifactStore for ProxyArtifacts {
     fn get<'a>(&'a self, root: &'a Location, path: &'a ArtifactPath) -> BoxFuture<'a, Result<ByteStream>> {
         Box::pin(async move {
             let place = self.place(root, Some(path))?;
-            let error = match place.get(Duration::ZERO).await {
+            if self.offers.download(self.multipart.download, &place.http).await {
+                let part_bytes = self.multipart.download_part_bytes.min(PART_BYTES);
+                if let Some(stream) = download::open(&place, &self.storages, part_bytes).await {
+                    return Ok(stream);
+                }
+            }
+            let error = match place.open().await {
                 Ok(stream) => return Ok(stream),
                 Err(error) => error,
             };
@@ -128,7 +139,7 @@ impl ArtifactStore for ProxyArtifacts {
                     Err(Error::not_found(format!("{path} below {root} is a folder")))
                 }
                 Ok(Some(ArtifactKind::File(size))) if error.kind() == ErrorKind::Timeout => {
-                    place.get(patience(size)).await
+                    place.open_whole(patience(size)).await
                 }
                 _ => Err(error),
             }
@@ -142,8 +153,8 @@ impl ArtifactStore for ProxyArtifacts {
     ) -> BoxFuture<'a, Result<Vec<ArtifactEntry>>> {
         Box::pin(async move {
             let place = self.place(root, folder)?;
-            let target =
-                Target::new(API).query_if("path", Some(place.path.as_str()).filter(|path| !path.is_empty()));
+            let target = Target::new(ARTIFACTS)
+                .query_if("path", Some(place.path.as_str()).filter(|path| !path.is_empty()));
             let listing: Listing = place.http.json(Call::get(format!("list {}", place.path), target)).await?;
             let mut entries = Vec::with_capacity(listing.files.len());
             for file in listing.files {
@@ -187,7 +198,7 @@ impl ArtifactStore for ProxyArtifacts {
             let call = Call::new(
                 doing,
                 Method::DELETE,
-                Target::new(API).path(&place.path),
+                Target::new(ARTIFACTS).path(&place.path),
                 Payload::Empty,
                 Safety::Repeatable,
             );
@@ -197,6 +208,39 @@ impl ArtifactStore for ProxyArtifacts {
 }
 
 impl ProxyArtifacts {
+    /// Sends a large file straight to the storage behind the server, or returns nothing where that is not to be.
+    async fn put_past(
+        &self,
+        place: &Place,
+        root: &Location,
+        path: &ArtifactPath,
+        content: &Content,
+        kept: &Kept,
+    ) -> Result<Option<Digest>> {
+        // The size first: most files need no question.
+        if kept.size < self.multipart.upload_minimum
+            || !self.offers.upload(self.multipart.upload, &place.http).await
+        {
+            return Ok(None);
+        }
+        let before = self.find(root, path).await?;
+        let part_bytes = self.multipart.upload_part_bytes;
+        match upload::upload(place, &self.storages, content.clone(), kept, part_bytes).await? {
+            Sent::Whole(digest) => Ok(Some(digest)),
+            Sent::NotThisWay => Ok(None),
+            // The answer was lost. The artifact tells, unless there was one like it before.
+            Sent::Unsure(digest, unfinished, error) => {
+                let there = Some(ArtifactKind::File(kept.size));
+                if before != there && self.find(root, path).await? == there {
+                    unfinished.ended();
+                    return Ok(Some(digest));
+                }
+                unfinished.abort().await;
+                Err(error)
+            }
+        }
+    }
+
     /// Looks for an artifact in the listing of the folder that it is in: the protocol has no other way on every version.
     async fn find(&self, root: &Location, path: &ArtifactPath) -> Result<Option<ArtifactKind>> {
         let folder =
@@ -204,30 +248,4 @@ impl ProxyArtifacts {
         let entries = self.list(root, folder.as_ref()).await?;
         Ok(entries.into_iter().find(|entry| entry.path == *path).map(|entry| entry.kind))
     }
-}
-
-impl Place {
-    async fn put(&self, payload: Payload) -> Result<()> {
-        let doing = format!("upload {}", self.path);
-        let extra = patience(payload.len());
-        let mut call =
-            Call::new(doing, Method::PUT, Target::new(API).path(&self.path), payload, Safety::Repeatable);
-        call.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-        call.extra_patience = extra;
-        self.http.send(call).await.map(drop)
-    }
-
-    async fn get(&self, extra: Duration) -> Result<ByteStream> {
-        let mut call = Call::get(format!("download {}", self.path), Target::new(API).path(&self.path));
-        call.answer = Answer::Stream;
-        call.extra_patience = extra;
-        let doing = call.doing.clone();
-        let reply = self.http.send(call).await?;
-        Ok(reply.into_stream(doing, self.http.options().idle_timeout))
-    }
-}
-
-/// Returns how much longer than other calls one may take that moves so many bytes.
-fn patience(bytes: u64) -> Duration {
-    Duration::from_secs(bytes / MIN_BYTES_PER_SECOND)
 }
