@@ -13,11 +13,11 @@ use martello_registry_client::{
     ArtifactKind, ArtifactPath, Content, Digest, ErrorKind, Location, NewRun, PutOptions, Registry,
 };
 
-const SIZE: usize = 160 << 20;
+const SIZE: usize = 320 << 20;
 
-/// What the process may grow by while it moves 160 MiB: four parts of 8 MiB, some of them in
-/// the buffers of a connection as well, and what the allocator keeps.
-const MEMORY_KIB: u64 = 80 << 10;
+/// What the process may grow by while it moves 320 MiB: eight parts of 8 MiB to and from S3, or five of 16 MiB from a server, some of
+/// them in the buffers of a connection as well, and what the allocator keeps.
+const MEMORY_KIB: u64 = 128 << 10;
 
 /// The most memory that the process has had resident, in KiB.
 fn peak() -> u64 {
