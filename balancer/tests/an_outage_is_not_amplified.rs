@@ -89,6 +89,22 @@ async fn replicas_that_all_answer_500_are_an_outage_once_they_are_ejected() {
 }
 
 #[tokio::test]
+async fn a_single_replica_that_answers_500_is_an_outage_as_well() {
+    let replica = Replica::start();
+    let running = Running::over(std::slice::from_ref(&replica)).await;
+    let mut client = Client::new(running.address);
+    replica.answer_with(500);
+    let mut told = Vec::new();
+    for _ in 0..8 {
+        told.push(client.post("x".into()).await.expect("it answers").status().as_u16());
+    }
+    assert_eq!(told, [500, 500, 500, 500, 503, 503, 503, 503], "five in a row are what ejects others");
+    replica.answer_with(200);
+    assert_eq!(client.post("back".into()).await.expect("it answers").status(), 200);
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn one_request_that_breaks_every_replica_fails_no_other() {
     let (replicas, running, mut client) = working().await;
     for _ in 0..20 {

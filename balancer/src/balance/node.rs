@@ -138,6 +138,11 @@ impl<E, P: Policy> View<E, P> {
         Self { members, ready, loads, round, growing, grows_until, panic, next_trial }
     }
 
+    /// Returns whether every endpoint is ejected or has failed so often in a row that it would be: one that is alone never is.
+    pub(crate) fn is_given_up(&self, failures: u32) -> bool {
+        self.panic || self.loads.iter().all(|load| load.failures_in_a_row() >= failures)
+    }
+
     /// Returns whether there is no endpoint that is believed to work.
     pub(crate) fn is_outage(&self) -> bool {
         self.panic || self.loads.iter().all(|load| load.failures_in_a_row() > 0)

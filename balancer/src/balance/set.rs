@@ -87,6 +87,11 @@ impl<E, P: Policy> Set<E, P> {
         }
     }
 
+    /// Returns whether every endpoint is ejected or would be, were it not alone.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.view().is_given_up(self.outliers.consecutive_failures.get())
+    }
+
     /// Returns the endpoints as they are now.
     pub(crate) fn view(&self) -> arc_swap::Guard<Arc<View<E, P>>> {
         self.view.load()

@@ -21,7 +21,7 @@ use crate::{
 /// Turns a failure while no replica works into [`ErrorKind::NoEndpoint`]: that the last guess among
 /// bad ones failed in this way or that is not what a client should act on.
 ///
-/// An answer that says that the replica failed is a failure, too, once all of them are ejected. Before that it stays what
+/// An answer that says that the replica failed is a failure, too, once all of them are given up. Before that it stays what
 /// it is: nobody else knows yet whether the replica or the request is at fault.
 #[derive(Debug, Clone)]
 pub(super) struct Explained {
@@ -65,7 +65,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let error = match ready!(this.answer.poll(cx)) {
-            Ok(response) if is_of_a_failing_endpoint(&response) && this.set.view().panic => {
+            Ok(response) if is_of_a_failing_endpoint(&response) && this.set.is_given_up() => {
                 let told = Error::new(
                     ErrorKind::NoEndpoint,
                     "no replica is healthy, and the one that was tried answered with an error of its own",
