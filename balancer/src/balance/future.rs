@@ -50,8 +50,8 @@ struct Progress<E, P: Policy, C, M, Req> {
     tried: Tried,
     tries: u32,
     attempt: Option<Attempt<E, P>>,
-    /// Made when an attempt that may be given up has to be waited for.
-    alarm: Option<Alarm>,
+    /// Set while an attempt that may be given up is waited for.
+    alarm: Alarm,
 }
 
 pin_project! {
@@ -78,8 +78,8 @@ where
     ) -> Self {
         let mark = balance.protocol.mark(&request);
         let request = Some(request);
-        let mut progress =
-            Progress { balance, mark, request, tried: Tried::none(), tries: 0, attempt: None, alarm: None };
+        let (tried, alarm) = (Tried::none(), Alarm::default());
+        let mut progress = Progress { balance, mark, request, tried, tries: 0, attempt: None, alarm };
         let step = match picked {
             Err(error) => Step::Refused { error },
             Ok(attempt) => progress.begin(attempt),
@@ -97,9 +97,7 @@ impl<E, P: Policy, C, M, Req> Progress<E, P, C, M, Req> {
         self.tries += 1;
         let service = attempt.service().clone();
         self.attempt = Some(attempt);
-        if let Some(alarm) = &mut self.alarm {
-            alarm.clear();
-        }
+        self.alarm.clear();
         Step::Readying { service }
     }
 
@@ -155,10 +153,9 @@ where
     fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Step<E, E::Future>> {
         let Some(limit) = self.limit() else { return Poll::Pending };
         loop {
-            let alarm = self.alarm.get_or_insert_with(|| Alarm::new(limit));
-            alarm.set_if_clear(limit);
-            ready!(alarm.poll(cx));
-            alarm.clear();
+            self.alarm.set_if_clear(limit);
+            ready!(self.alarm.poll(cx));
+            self.alarm.clear();
             if let Some(step) = self.give_up() {
                 return Poll::Ready(step);
             }

@@ -37,12 +37,11 @@ impl Connection {
         };
         // Head and small body leave in one write: nothing is gained by waiting for more.
         stream.set_nodelay(true).map_err(refused)?;
-        let (outgoing, alarm) = (Outgoing::default(), Alarm::new(limit));
         Ok(Box::new(Self {
             reader: Reader::new(stream),
             heads: Heads::default(),
-            outgoing,
-            alarm,
+            outgoing: Outgoing::default(),
+            alarm: Alarm::default(),
             reused: false,
         }))
     }

@@ -1,37 +1,29 @@
-//! One timer per connection, moved when it rings rather than whenever it is set.
+//! A deadline that is set again and again, and nearly never comes.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::clock;
 
-/// A timer that a connection keeps. A new one for each deadline costs the wheel's lock and an allocation. Nearly every deadline
-/// is lifted long before it comes and followed by a later one: so the timer is left where it is, and moved when it
-/// rings too early, once in many requests.
-#[derive(Debug)]
+/// An alarm that a connection keeps. Nearly every deadline is lifted long before it comes and followed by a later one.
+///
+/// In a step of a connection's task it is that task's timer that rings. Elsewhere it has a timer of its own, which is left where it
+/// is while that is early enough.
+#[derive(Debug, Default)]
 pub(crate) struct Alarm {
-    /// Rings when it is due, or before.
-    sleep: Pin<Box<Sleep>>,
     due: Option<Instant>,
+    /// Rings when it is due, or before.
+    own: Option<Pin<Box<Sleep>>>,
 }
 
 impl Alarm {
-    pub(crate) fn new(likely: Duration) -> Self {
-        Self { sleep: Box::pin(sleep(likely)), due: None }
-    }
-
     /// Sets the alarm to ring after `delay` from now.
     pub(crate) fn set(&mut self, delay: Duration) {
         // A delay that cannot be represented never ends within the life of the process.
         self.due = clock::now().checked_add(delay);
-        if let Some(due) = self.due
-            && due < self.sleep.deadline()
-        {
-            self.sleep.as_mut().reset(due);
-        }
     }
 
     /// Sets the alarm unless it is set already.
@@ -41,7 +33,7 @@ impl Alarm {
         }
     }
 
-    /// Takes the alarm back; the timer itself may go off unheard.
+    /// Takes the alarm back; a timer itself may go off unheard.
     pub(crate) fn clear(&mut self) {
         self.due = None;
     }
@@ -49,11 +41,23 @@ impl Alarm {
     /// Ready when a set alarm rings.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(due) = self.due else { return Poll::Pending };
-        while self.sleep.as_mut().poll(cx).is_ready() {
-            if self.sleep.deadline() >= due {
+        if clock::now() >= due {
+            return Poll::Ready(());
+        }
+        if clock::wake_by(due, cx.waker()) { Poll::Pending } else { self.poll_own(due, cx) }
+    }
+
+    #[cold]
+    fn poll_own(&mut self, due: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        let own = self.own.get_or_insert_with(|| Box::pin(sleep_until(due)));
+        if own.deadline() > due {
+            own.as_mut().reset(due);
+        }
+        while own.as_mut().poll(cx).is_ready() {
+            if own.deadline() >= due {
                 return Poll::Ready(());
             }
-            self.sleep.as_mut().reset(due);
+            own.as_mut().reset(due);
         }
         Poll::Pending
     }
@@ -63,14 +67,14 @@ impl Alarm {
 mod tests {
     use std::future::poll_fn;
 
-    use tokio::time::Instant;
+    use tokio::time::{Instant, sleep};
 
     use super::*;
 
     #[tokio::test(start_paused = true)]
     async fn it_rings_neither_before_nor_after_its_time_however_often_it_is_set() {
         let start = Instant::now();
-        let mut alarm = Alarm::new(Duration::from_secs(1));
+        let mut alarm = Alarm::default();
         for (wait, delay, expected) in [(0, 3, 3), (10, 3, 16), (0, 1, 17), (0, 600, 617), (1, 1, 619)] {
             sleep(Duration::from_secs(wait)).await;
             alarm.set(Duration::from_secs(delay));
@@ -85,7 +89,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn it_rings_when_it_was_last_set_to() {
         let start = Instant::now();
-        let mut alarm = Alarm::new(Duration::from_secs(1));
+        let mut alarm = Alarm::default();
         alarm.set(Duration::from_secs(1));
         alarm.set(Duration::from_secs(5));
         alarm.set_if_clear(Duration::from_secs(1));

@@ -102,7 +102,7 @@ impl ClientBody {
             ready,
             home: Some(home),
             go_ahead,
-            alarm: Alarm::new(config.body_pause),
+            alarm: Alarm::default(),
             pause: config.body_pause,
             until: Instant::now() + config.body_timeout,
         };

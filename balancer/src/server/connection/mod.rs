@@ -115,7 +115,7 @@ impl Connection {
             heads: Heads::default(),
             scan: HeadScan::default(),
             empty_lines: 0,
-            alarm: Alarm::new(config.idle_timeout),
+            alarm: Alarm::default(),
             drain,
             count,
             config,
