@@ -26,7 +26,7 @@ pub use access_log::{AccessLog, AccessLogFormat};
 pub use admin::{AdminConfig, AdminToken};
 pub use balance::{
     Balance, BalanceBuilder, BalanceError, DEFAULT_MAX_TRIES, Endpoints, FailureKind, InFlight, Load,
-    NoEndpoint, Outcome, Plain, Protocol, Repeat, Repeatable, ResponseFuture, Route, Verdict,
+    NoEndpoint, Outcome, Plain, Protocol, Repeat, Repeatable, ResponseFuture, Verdict,
 };
 pub use balancer::{
     AdmissionCounts, AdmissionLimits, Balancer, BalancerBuilder, HttpBalance, Replicas, Status, Upstream,

@@ -103,7 +103,7 @@ impl<C> BalanceBuilder<C> {
         P: Policy,
         N: Into<Arc<str>>,
     {
-        let balance = Balance { set: Arc::new(Set::new(policy, self.config)), protocol: self.protocol };
+        let balance = Balance::over(Set::new(policy, self.config), self.protocol);
         for (name, service) in endpoints {
             balance.endpoints().add(name, service);
         }

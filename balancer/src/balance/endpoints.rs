@@ -79,7 +79,7 @@ impl<E, P: Policy> Endpoints<E, P> {
     pub fn names(&self) -> Vec<String> {
         let view = self.set.view();
         let staying = view.members.iter().filter(|member| member.condition.is_last_resort());
-        staying.map(|member| member.node.name.to_string()).collect()
+        staying.map(|member| member.node.name().to_owned()).collect()
     }
 }
 

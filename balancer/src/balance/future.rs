@@ -15,8 +15,9 @@ use tokio::time::Instant;
 use tower::Service;
 
 use super::{
-    Balance, BalanceError, FailureKind, NoEndpoint, Outcome, Protocol, Repeat, Route, Verdict,
-    attempt::Attempt,
+    Balance, BalanceError, FailureKind, NoEndpoint, Outcome, Protocol, Repeat, Verdict,
+    attempt::{Attempt, Picked},
+    set::Set,
 };
 use crate::{h1::Alarm, policy::Policy, retry::Tried};
 
@@ -73,37 +74,46 @@ where
 {
     pub(super) fn new(
         balance: Balance<E, P, C>,
-        picked: Result<Attempt<E, P>, NoEndpoint>,
+        picked: Result<Picked<E, P>, NoEndpoint>,
         request: Req,
     ) -> Self {
-        let mark = balance.protocol.mark(&request);
+        let mark = balance.protocol().mark(&request);
         let request = Some(request);
         let (tried, alarm) = (Tried::none(), Alarm::default());
         let mut progress = Progress { balance, mark, request, tried, tries: 0, attempt: None, alarm };
         let step = match picked {
             Err(error) => Step::Refused { error },
-            Ok(attempt) => progress.begin(attempt),
+            Ok(picked) => progress.begin(picked),
         };
         Self { progress, step }
     }
 }
 
-impl<E, P: Policy, C, M, Req> Progress<E, P, C, M, Req> {
-    fn begin<F>(&mut self, attempt: Attempt<E, P>) -> Step<E, F>
-    where
-        E: Clone,
-    {
-        self.tried.insert(attempt.load().id());
+impl<E, P, C, Req> ResponseFuture<E, P, C, Req>
+where
+    E: Service<Req>,
+    P: Policy,
+    C: Protocol<Req, E::Response, E::Error>,
+{
+    /// Returns the endpoints that the request was given to, or will be.
+    pub(crate) fn set(&self) -> &Set<E, P> {
+        self.progress.balance.set()
+    }
+}
+
+impl<E: Clone, P: Policy, C, M, Req> Progress<E, P, C, M, Req> {
+    fn begin<F>(&mut self, picked: Picked<E, P>) -> Step<E, F> {
         self.tries += 1;
-        let service = attempt.service().clone();
+        let Picked { attempt, service } = picked;
+        self.tried.insert(attempt.load().id());
         self.attempt = Some(attempt);
         self.alarm.clear();
         Step::Readying { service }
     }
 
     /// Returns the next attempt, if there may be one.
-    fn again(&mut self, verdict: Verdict) -> Option<Attempt<E, P>> {
-        let set = &self.balance.set;
+    fn again(&mut self, verdict: Verdict) -> Option<Picked<E, P>> {
+        let set = &self.balance.set();
         let may = verdict.repeat != Repeat::Never && self.tries < set.max_tries && self.request.is_some();
         if !may || set.view().panic {
             return None;
@@ -121,8 +131,9 @@ impl<E, P: Policy, C, M, Req> Progress<E, P, C, M, Req> {
 
     /// Picks where to repeat a request: at an endpoint that is believed to work, since in an outage any other
     /// would get a second load of requests that it cannot answer either.
-    fn elsewhere(&self, verdict: Verdict) -> Option<Attempt<E, P>> {
-        let pick = |tried: &Tried, most_failures| Attempt::pick(&self.balance.set, tried, most_failures).ok();
+    fn elsewhere(&self, verdict: Verdict) -> Option<Picked<E, P>> {
+        let pick =
+            |tried: &Tried, most_failures| Attempt::pick(self.balance.set(), tried, most_failures).ok();
         let at_a_sound_one = pick(&self.tried, 0);
         if at_a_sound_one.is_some() {
             return at_a_sound_one;
@@ -145,7 +156,7 @@ where
 {
     fn judge(&self, result: &Result<E::Response, E::Error>) -> Verdict {
         let attempt = self.attempt.as_ref().expect("a result comes from a running attempt");
-        self.balance.protocol.judge(&self.mark, attempt.load(), result)
+        self.balance.protocol().judge(&self.mark, attempt.load(), result)
     }
 
     /// Waits for the running attempt's answer no longer than it may be waited for: then the request goes
@@ -163,9 +174,9 @@ where
     }
 
     fn limit(&self) -> Option<Duration> {
-        let limit = self.balance.set.patience.limit()?;
+        let limit = self.balance.set().patience.limit()?;
         let endpoint = self.attempt.as_ref()?.load();
-        let may = self.request.is_some() && self.balance.protocol.may_give_up(&self.mark, endpoint);
+        let may = self.request.is_some() && self.balance.protocol().may_give_up(&self.mark, endpoint);
         may.then_some(limit)
     }
 
@@ -173,15 +184,15 @@ where
     fn give_up(&mut self) -> Option<Step<E, E::Future>> {
         let outcome = Outcome::Failure(FailureKind::Timeout);
         let next = self.again(Verdict { outcome, repeat: Repeat::Elsewhere })?;
-        self.attempt.take().expect("only a running attempt is given up").finish(outcome);
+        self.attempt.take().expect("only a running attempt is given up").finish(self.balance.set(), outcome);
         Some(self.begin(next))
     }
 
     /// Gives the request to the endpoint that is ready for it, and keeps a copy if there may be another attempt.
     fn send(&mut self, service: &mut E) -> Option<E::Future> {
-        let again = self.tries < self.balance.set.max_tries;
+        let again = self.tries < self.balance.set().max_tries;
         let copy =
-            self.request.as_ref().filter(|_| again).and_then(|request| self.balance.protocol.copy(request));
+            self.request.as_ref().filter(|_| again).and_then(|request| self.balance.protocol().copy(request));
         mem::replace(&mut self.request, copy).map(|request| service.call(request))
     }
 
@@ -193,16 +204,15 @@ where
     ) -> Result<Step<E, E::Future>, Answer<E, Req>> {
         let attempt = self.attempt.take().expect("a result comes from a running attempt");
         if self.tries > 1 && verdict.outcome == Outcome::Success {
-            self.balance.set.refute(&self.tried, attempt.load().id());
+            self.balance.set().refute(&self.tried, attempt.load().id());
         }
-        let (name, in_flight) = attempt.finish(verdict.outcome);
-        if let Some(attempt) = self.again(verdict) {
+        let in_flight = attempt.finish(self.balance.set(), verdict.outcome);
+        if let Some(picked) = self.again(verdict) {
             drop(in_flight);
-            return Ok(self.begin(attempt));
+            return Ok(self.begin(picked));
         }
-        let route = Route { endpoint: &name, tries: self.tries };
         Err(match result {
-            Ok(response) => Ok(self.balance.protocol.answer(response, in_flight, route)),
+            Ok(response) => Ok(self.balance.protocol().answer(response, in_flight, self.tries)),
             Err(error) if verdict.repeat == Repeat::Never => Err(BalanceError::Endpoint(error)),
             Err(error) => Err(BalanceError::Exhausted(error)),
         })

@@ -12,7 +12,10 @@ use std::{
 use tokio::sync::Notify;
 
 use super::latency::Histogram;
-use crate::retry::{Declared, RequestKind};
+use crate::{
+    FailureKind,
+    retry::{Declared, RequestKind},
+};
 
 /// What is known of one endpoint's load, in atomics that every request updates and nobody locks.
 ///
@@ -20,6 +23,7 @@ use crate::retry::{Declared, RequestKind};
 /// member, through every change of the set around it.
 pub struct Load {
     id: u64,
+    name: Arc<str>,
     weight: AtomicU16,
     in_flight: AtomicU32,
     memory: AtomicU64,
@@ -37,6 +41,10 @@ pub struct Load {
     pub(crate) retries: AtomicU64,
     pub(crate) ejections: AtomicU64,
     pub(crate) latency: Histogram,
+    /// Failed connections since the last success.
+    connect_failures: AtomicU32,
+    /// Set while the endpoint is out, so that a success can tell at the cost of one load.
+    pub(crate) out: AtomicBool,
 }
 
 impl Load {
@@ -44,8 +52,14 @@ impl Load {
     ///
     /// `id` must be unique within the set: it is how a retry knows what was tried.
     pub fn new(id: u64, weight: NonZeroU16) -> Self {
+        Self::named(id, "".into(), weight)
+    }
+
+    /// Returns the load of an endpoint of this name that nobody has used yet.
+    pub(crate) fn named(id: u64, name: Arc<str>, weight: NonZeroU16) -> Self {
         Self {
             id,
+            name,
             weight: AtomicU16::new(weight.get()),
             in_flight: AtomicU32::new(0),
             memory: AtomicU64::new(0),
@@ -60,12 +74,19 @@ impl Load {
             retries: AtomicU64::new(0),
             ejections: AtomicU64::new(0),
             latency: Histogram::new(),
+            connect_failures: AtomicU32::new(0),
+            out: AtomicBool::new(false),
         }
     }
 
     /// Returns the number that tells this endpoint from every other of the same set.
     pub fn id(&self) -> u64 {
         self.id
+    }
+
+    /// Returns the endpoint's name; its address, for one on the network.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Returns the share of the traffic that this endpoint should get, relative to the others.
@@ -87,6 +108,26 @@ impl Load {
     /// asked yet.
     pub fn failures_in_a_row(&self) -> u32 {
         self.run.load(Ordering::Relaxed)
+    }
+
+    /// Ends the run of failures.
+    pub(crate) fn forgive(&self) {
+        if self.failures_in_a_row() != 0 {
+            self.run.store(0, Ordering::Relaxed);
+            self.refuted.store(0, Ordering::Relaxed);
+        }
+        if self.connect_failures.load(Ordering::Relaxed) != 0 {
+            self.connect_failures.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts one more failure and returns how many there are in a row, of the kind that matters.
+    pub(crate) fn failed(&self, kind: FailureKind) -> u32 {
+        let all = self.run.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        if kind == FailureKind::Connect {
+            return self.connect_failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        }
+        all
     }
 
     /// Returns 64 bits, zero at first, in which the policy may keep what it learns of this endpoint.
@@ -158,6 +199,15 @@ impl InFlight {
         let counted = Self(Arc::clone(load));
         // Taken back by dropping it, as any other: another request may have waited for the place meanwhile.
         (before < most).then_some(counted)
+    }
+
+    /// Returns the name of the endpoint that the request is at.
+    pub fn endpoint(&self) -> &str {
+        self.0.name()
+    }
+
+    pub(super) fn load(&self) -> &Load {
+        &self.0
     }
 
     /// Waits until the endpoint is leaving.

@@ -22,7 +22,7 @@ pub use self::{
     future::ResponseFuture,
     load::{InFlight, Load},
     outcome::{FailureKind, Outcome},
-    protocol::{Plain, Protocol, Repeat, Repeatable, Route, Verdict},
+    protocol::{Plain, Protocol, Repeat, Repeatable, Verdict},
     service::Balance,
 };
 pub(crate) use self::{latency::Latencies, node::Member, set::Set, verdicts::Evidence};

@@ -2,65 +2,35 @@
 
 use std::{
     num::NonZeroU16,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU32, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
 };
 
 use tokio::time::Instant;
 
 use super::Load;
 use crate::{
-    FailureKind,
     health::{Condition, Counts},
     policy::Policy,
 };
 
-/// One endpoint: a service, its load and its run of failed connections.
+/// One endpoint: a service and its load.
 #[derive(Debug)]
 pub(crate) struct Node<E> {
-    pub(crate) name: Arc<str>,
     pub(crate) service: E,
     pub(crate) load: Arc<Load>,
-    connect_failures: AtomicU32,
-    /// Set while the endpoint is out, so that a success can tell at the cost of one load.
-    pub(crate) out: AtomicBool,
 }
 
 impl<E> Node<E> {
     pub(crate) fn new(id: u64, name: Arc<str>, weight: NonZeroU16, service: E) -> Self {
-        Self {
-            name,
-            service,
-            load: Arc::new(Load::new(id, weight)),
-            connect_failures: AtomicU32::new(0),
-            out: AtomicBool::new(false),
-        }
+        Self { service, load: Arc::new(Load::named(id, name, weight)) }
     }
 
     pub(crate) fn id(&self) -> u64 {
         self.load.id()
     }
 
-    /// Ends the run of failures.
-    pub(crate) fn forgive(&self) {
-        if self.load.failures_in_a_row() != 0 {
-            self.load.run.store(0, Ordering::Relaxed);
-            self.load.refuted.store(0, Ordering::Relaxed);
-        }
-        if self.connect_failures.load(Ordering::Relaxed) != 0 {
-            self.connect_failures.store(0, Ordering::Relaxed);
-        }
-    }
-
-    /// Counts one more failure and returns how many there are in a row, of the kind that matters.
-    pub(crate) fn failed(&self, kind: FailureKind) -> u32 {
-        let all = self.load.run.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-        if kind == FailureKind::Connect {
-            return self.connect_failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-        }
-        all
+    pub(crate) fn name(&self) -> &str {
+        self.load.name()
     }
 }
 

@@ -7,7 +7,7 @@ use super::{InFlight, Load, Outcome};
 ///
 /// [`Plain`] and [`Repeatable`] serve in-process services of any type; [`Http`](crate::Http) knows the
 /// rules of HTTP.
-pub trait Protocol<Req, Res, Err>: Clone + Send + Sync + 'static {
+pub trait Protocol<Req, Res, Err>: Send + Sync + 'static {
     /// What must be remembered of a request, once it is sent, to judge its answer.
     type Mark;
 
@@ -27,10 +27,10 @@ pub trait Protocol<Req, Res, Err>: Clone + Send + Sync + 'static {
     /// Judges how an attempt at an endpoint ended.
     fn judge(&self, mark: &Self::Mark, endpoint: &Load, result: &Result<Res, Err>) -> Verdict;
 
-    /// Hands the answer over. The request counts as in flight until `in_flight` is dropped: keep it
-    /// with whatever of the answer is still to come.
-    fn answer(&self, response: Res, in_flight: InFlight, route: Route<'_>) -> Res {
-        let _ = (in_flight, route);
+    /// Hands the answer over, which took so many attempts: 1 without a retry. The request counts as in flight at the
+    /// endpoint that gave it until `in_flight` is dropped: keep it with whatever of the answer is still to come.
+    fn answer(&self, response: Res, in_flight: InFlight, tries: u32) -> Res {
+        let _ = (in_flight, tries);
         response
     }
 }
@@ -54,15 +54,6 @@ pub enum Repeat {
     /// At an endpoint not yet tried, and at the same one where there is no other: what failed was a
     /// connection, not the endpoint.
     Anywhere,
-}
-
-/// Where an answer comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Route<'a> {
-    /// The endpoint's name; its address, for one on the network.
-    pub endpoint: &'a str,
-    /// How many attempts it took, 1 without a retry.
-    pub tries: u32,
 }
 
 /// Any request and answer: an error is a failure of the endpoint, and nothing is repeated.

@@ -41,8 +41,13 @@ use crate::{
 /// # Ok(()) }
 /// ```
 pub struct Balance<E, P: Policy = RoundRobin, C = Plain> {
-    pub(super) set: Arc<Set<E, P>>,
-    pub(super) protocol: C,
+    shared: Arc<Shared<E, P, C>>,
+}
+
+/// What every request needs: one pointer to it.
+struct Shared<E, P: Policy, C> {
+    set: Arc<Set<E, P>>,
+    protocol: C,
 }
 
 impl<E, P: Policy> Balance<E, P> {
@@ -60,23 +65,27 @@ impl Balance<(), RoundRobin> {
 }
 
 impl<E, P: Policy, C> Balance<E, P, C> {
+    pub(super) fn over(set: Set<E, P>, protocol: C) -> Self {
+        Self { shared: Arc::new(Shared { set: Arc::new(set), protocol }) }
+    }
+
     /// Returns a handle that adds, drains and removes endpoints.
     pub fn endpoints(&self) -> Endpoints<E, P> {
-        Endpoints::new(Arc::clone(&self.set))
+        Endpoints::new(Arc::clone(self.set()))
     }
 
     /// Returns what there is to know of every endpoint now.
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot::of(&self.set)
+        Snapshot::of(self.set())
     }
 
     pub(crate) fn set(&self) -> &Arc<Set<E, P>> {
-        &self.set
+        &self.shared.set
     }
 
     /// Returns the protocol that requests and answers are read by.
     pub fn protocol(&self) -> &C {
-        &self.protocol
+        &self.shared.protocol
     }
 }
 
@@ -96,25 +105,25 @@ where
     }
 
     fn call(&mut self, request: Req) -> Self::Future {
-        let picked = Attempt::first(&self.set);
+        let picked = Attempt::first(self.set());
         if picked.is_err() {
-            self.set.no_endpoint.fetch_add(1, Ordering::Relaxed);
+            self.set().no_endpoint.fetch_add(1, Ordering::Relaxed);
         }
         ResponseFuture::new(self.clone(), picked, request)
     }
 }
 
-// Not derived: the endpoints are shared, so neither they nor the policy need be `Clone`.
-impl<E, P: Policy, C: Clone> Clone for Balance<E, P, C> {
+// Not derived: all of it is shared, so none of it need be `Clone`.
+impl<E, P: Policy, C> Clone for Balance<E, P, C> {
     fn clone(&self) -> Self {
-        Self { set: Arc::clone(&self.set), protocol: self.protocol.clone() }
+        Self { shared: Arc::clone(&self.shared) }
     }
 }
 
 impl<E, P: Policy, C> fmt::Debug for Balance<E, P, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Balance")
-            .field("policy", &self.set.policy)
+            .field("policy", &self.set().policy)
             .field("endpoints", &self.endpoints())
             .finish_non_exhaustive()
     }

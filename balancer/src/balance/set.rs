@@ -101,7 +101,7 @@ impl<E, P: Policy> Set<E, P> {
     pub(crate) fn add(&self, name: Arc<str>, weight: NonZeroU16, service: E) -> bool {
         let mut members = self.lock();
         let known = |member: &Member<E>| {
-            member.node.name == name && member.condition.state != EndpointState::Draining
+            member.node.name() == &*name && member.condition.state != EndpointState::Draining
         };
         if members.list.iter().any(known) {
             return false;
@@ -154,7 +154,7 @@ impl<E, P: Policy> Set<E, P> {
         let member = members
             .list
             .iter_mut()
-            .find(|member| &*member.node.name == name && member.condition.state != EndpointState::Draining)?;
+            .find(|member| member.node.name() == name && member.condition.state != EndpointState::Draining)?;
         let node = Arc::clone(&member.node);
         self.change(member, Condition::new(EndpointState::Draining, reason, Instant::now()));
         self.publish(&members);
@@ -175,7 +175,7 @@ impl<E, P: Policy> Set<E, P> {
         let Some(member) = members
             .list
             .iter()
-            .find(|member| &*member.node.name == name && member.condition.is_last_resort())
+            .find(|member| member.node.name() == name && member.condition.is_last_resort())
         else {
             return false;
         };
@@ -188,12 +188,12 @@ impl<E, P: Policy> Set<E, P> {
     }
 
     pub(super) fn change(&self, member: &mut Member<E>, condition: Condition) {
-        let name = &member.node.name;
+        let name = member.node.name();
         if condition.state != member.condition.state {
             tracing::info!(endpoint = %name, state = %condition.state, reason = %condition.reason, "endpoint changed");
         }
         member.condition = condition;
-        member.node.out.store(member.condition.is_out(), Ordering::Relaxed);
+        member.node.load.out.store(member.condition.is_out(), Ordering::Relaxed);
     }
 
     pub(super) fn publish(&self, members: &Members<E>) {

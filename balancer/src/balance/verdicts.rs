@@ -5,6 +5,7 @@ use std::sync::{Arc, atomic::Ordering};
 use tokio::time::Instant;
 
 use super::{
+    Load,
     node::{Member, Node},
     set::{Set, find},
 };
@@ -98,7 +99,7 @@ impl<E, P: Policy> Set<E, P> {
             self.publish(&members);
             return;
         }
-        member.node.forgive();
+        member.node.load.forgive();
         let mut condition = Condition::new(EndpointState::Ready, reason, now);
         if member.condition.state == EndpointState::Joining {
             condition.grows_until = grows_until;
@@ -154,16 +155,16 @@ impl<E, P: Policy> Set<E, P> {
     }
 
     /// Counts the failure of an attempt that began at `began`, and ejects the endpoint if it was one too many.
-    pub(crate) fn failed(&self, node: &Node<E>, kind: FailureKind, began: Instant, now: Instant) {
+    pub(crate) fn failed(&self, load: &Load, kind: FailureKind, began: Instant, now: Instant) {
         if kind == FailureKind::Connect {
             self.lost_connection.notify_waiters();
         }
-        if is_old_news(&self.view().members, node.id(), began) {
+        if is_old_news(&self.view().members, load.id(), began) {
             return;
         }
-        let in_a_row = node.failed(kind);
-        if self.outliers.is_too_many(in_a_row, kind) || node.out.load(Ordering::Relaxed) {
-            self.eject(node.id(), kind, in_a_row, now);
+        let in_a_row = load.failed(kind);
+        if self.outliers.is_too_many(in_a_row, kind) || load.out.load(Ordering::Relaxed) {
+            self.eject(load.id(), kind, in_a_row, now);
             self.give_up_on_all(now);
         }
         if self.comparison.is_due(now) {

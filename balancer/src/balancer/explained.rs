@@ -4,7 +4,6 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -13,10 +12,7 @@ use pin_project_lite::pin_project;
 use tower::Service;
 
 use super::HttpBalance;
-use crate::{
-    BalanceError, Body, Error, ErrorKind, Fault, HttpEndpoint, Stage, balance::Set, policy::PolicyKind,
-    retry::is_of_a_failing_endpoint,
-};
+use crate::{Body, Error, ErrorKind, Fault, Stage, retry::is_of_a_failing_endpoint};
 
 /// Turns a failure while no replica works into [`ErrorKind::NoEndpoint`]: that the last guess among
 /// bad ones failed in this way or that is not what a client should act on.
@@ -37,35 +33,33 @@ impl Explained {
 impl Service<Request<Body>> for Explained {
     type Response = Response<Body>;
     type Error = Error;
-    type Future = ExplainedFuture<<HttpBalance as Service<Request<Body>>>::Future>;
+    type Future = ExplainedFuture;
 
     fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        ExplainedFuture { set: Arc::clone(self.balance.set()), answer: self.balance.call(request) }
+        ExplainedFuture { answer: self.balance.call(request) }
     }
 }
 
 pin_project! {
-    pub(super) struct ExplainedFuture<F> {
-        set: Arc<Set<HttpEndpoint, PolicyKind>>,
+    pub(super) struct ExplainedFuture {
         #[pin]
-        answer: F,
+        answer: <HttpBalance as Service<Request<Body>>>::Future,
     }
 }
 
-impl<F> Future for ExplainedFuture<F>
-where
-    F: Future<Output = Result<Response<Body>, BalanceError<Error>>>,
-{
+impl Future for ExplainedFuture {
     type Output = Result<Response<Body>, Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let error = match ready!(this.answer.poll(cx)) {
-            Ok(response) if is_of_a_failing_endpoint(&response) && this.set.is_given_up() => {
+        let mut answer = self.project().answer;
+        let result = ready!(answer.as_mut().poll(cx));
+        let set = answer.as_ref().get_ref().set();
+        let error = match result {
+            Ok(response) if is_of_a_failing_endpoint(&response) && set.is_given_up() => {
                 let told = Error::new(
                     ErrorKind::NoEndpoint,
                     "no replica is healthy, and the one that was tried answered with an error of its own",
@@ -75,7 +69,7 @@ where
             Ok(response) => return Poll::Ready(Ok(response)),
             Err(error) => Error::from(error),
         };
-        if error.fault() != Fault::Upstream || !this.set.view().is_outage() {
+        if error.fault() != Fault::Upstream || !set.view().is_outage() {
             return Poll::Ready(Err(error));
         }
         let stage = error.stage();
@@ -85,7 +79,7 @@ where
     }
 }
 
-impl<F> fmt::Debug for ExplainedFuture<F> {
+impl fmt::Debug for ExplainedFuture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ExplainedFuture").finish_non_exhaustive()
     }

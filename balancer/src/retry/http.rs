@@ -1,14 +1,12 @@
 //! When an HTTP request may be asked again.
 
-use std::sync::Arc;
-
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 
 use super::{RequestKind, counted::counted};
 use crate::{
     Body, Error, ErrorKind, Fault,
     access_log::AnsweredBy,
-    balance::{FailureKind, InFlight, Load, Outcome, Protocol, Repeat, Route, Verdict},
+    balance::{FailureKind, InFlight, Load, Outcome, Protocol, Repeat, Verdict},
     h1::Upgrade,
 };
 
@@ -38,11 +36,6 @@ pub const DEFAULT_REPLAY_BYTES: usize = 64 * 1024;
 /// A 5xx answer is a failure, but 501 and 505, which speak of the request.
 #[derive(Debug, Clone)]
 pub struct Http {
-    settings: Arc<Settings>,
-}
-
-#[derive(Debug, Clone)]
-struct Settings {
     replay_bytes: usize,
     pure: Vec<RequestKind>,
     route_headers: bool,
@@ -66,13 +59,7 @@ impl HttpMark {
 
 impl Default for Http {
     fn default() -> Self {
-        let settings = Settings {
-            replay_bytes: DEFAULT_REPLAY_BYTES,
-            pure: Vec::new(),
-            route_headers: false,
-            tells_log: false,
-        };
-        Self { settings: Arc::new(settings) }
+        Self { replay_bytes: DEFAULT_REPLAY_BYTES, pure: Vec::new(), route_headers: false, tells_log: false }
     }
 }
 
@@ -80,29 +67,25 @@ impl Http {
     /// Sets the largest body, in bytes, that is kept to be sent again.
     #[must_use]
     pub fn replay_bytes(self, bytes: usize) -> Self {
-        self.with(|settings| settings.replay_bytes = bytes)
+        Self { replay_bytes: bytes, ..self }
     }
 
     /// Takes requests of this method and path for pure functions, for replicas that do not say so.
     #[must_use]
-    pub fn assume_pure(self, method: &Method, path: &str) -> Self {
-        self.with(|settings| settings.pure.push(kind_of(method, path)))
+    pub fn assume_pure(mut self, method: &Method, path: &str) -> Self {
+        self.pure.push(kind_of(method, path));
+        self
     }
 
     /// Adds `martello-endpoint` and `martello-tries` to every answer.
     #[must_use]
     pub fn with_route_headers(self) -> Self {
-        self.with(|settings| settings.route_headers = true)
+        Self { route_headers: true, ..self }
     }
 
     /// Tells the access log who answered.
     pub(crate) fn telling_log(self) -> Self {
-        self.with(|settings| settings.tells_log = true)
-    }
-
-    fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
-        change(Arc::make_mut(&mut self.settings));
-        self
+        Self { tells_log: true, ..self }
     }
 }
 
@@ -115,12 +98,12 @@ impl Protocol<Request<Body>, Response<Body>, Error> for Http {
 
     fn mark(&self, request: &Request<Body>) -> HttpMark {
         let kind = kind_of(request.method(), request.uri().path());
-        let harmless = request.method().is_idempotent() || self.settings.pure.contains(&kind);
+        let harmless = request.method().is_idempotent() || self.pure.contains(&kind);
         HttpMark { kind, harmless, upgrade: Upgrade::among(request.extensions()).is_some() }
     }
 
     fn copy(&self, request: &Request<Body>) -> Option<Request<Body>> {
-        if request.body().as_bytes()?.len() > self.settings.replay_bytes {
+        if request.body().as_bytes()?.len() > self.replay_bytes {
             return None;
         }
         let mut copy = Request::new(request.body().try_clone()?);
@@ -148,20 +131,20 @@ impl Protocol<Request<Body>, Response<Body>, Error> for Http {
         }
     }
 
-    fn answer(&self, mut response: Response<Body>, in_flight: InFlight, route: Route<'_>) -> Response<Body> {
-        if self.settings.route_headers {
+    fn answer(&self, mut response: Response<Body>, in_flight: InFlight, tries: u32) -> Response<Body> {
+        if self.route_headers {
             // What a replica says of itself under these names is not true of this hop.
             if let Some(fields) = response.body_mut().take_fields() {
                 *response.headers_mut() = fields.to_map();
             }
             // An endpoint's name is an address; one that is no header value is not shown.
-            if let Ok(endpoint) = HeaderValue::try_from(route.endpoint) {
+            if let Ok(endpoint) = HeaderValue::try_from(in_flight.endpoint()) {
                 response.headers_mut().insert(ENDPOINT, endpoint);
             }
-            response.headers_mut().insert(TRIES, HeaderValue::from(route.tries));
+            response.headers_mut().insert(TRIES, HeaderValue::from(tries));
         }
-        if self.settings.tells_log {
-            let by = AnsweredBy { endpoint: route.endpoint.into(), tries: route.tries };
+        if self.tells_log {
+            let by = AnsweredBy { endpoint: in_flight.endpoint().into(), tries };
             response.extensions_mut().insert(by);
         }
         // A body that is whole in memory has ended as far as the endpoint is concerned.

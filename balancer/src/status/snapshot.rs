@@ -106,7 +106,7 @@ impl EndpointSnapshot {
         let (load, condition) = (&member.node.load, &member.condition);
         let latencies = load.latency.read();
         Self {
-            name: member.node.name.to_string(),
+            name: member.node.name().to_owned(),
             state: condition.state,
             reason: condition.reason.to_string(),
             since_seconds: now.saturating_duration_since(condition.since).as_secs_f64(),
