@@ -160,6 +160,9 @@ impl UnderWay {
     /// Reads the next head, if it is whole.
     fn read_head(&mut self, connection: &mut Connection, pool: &Pool) -> Result<bool, Violation> {
         let Connection { reader, heads, .. } = connection;
+        if reader.buffer.is_empty() {
+            return Ok(false);
+        }
         let usual = self.method == RequestMethod::Other;
         if usual && let Some(length) = heads.again(&reader.buffer) {
             reader.buffer.advance(length);

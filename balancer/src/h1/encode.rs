@@ -23,9 +23,11 @@ pub(crate) fn request(out: &mut Vec<u8>, request: &Parts, body: &Body, host: &st
     out.push(b' ');
     out.extend_from_slice(request.uri.path_and_query().map_or("/", |target| target.as_str()).as_bytes());
     out.extend_from_slice(b" HTTP/1.1\r\n");
+    let framing = request_framing(&request.method, body);
     let mut written = write_fields(out, &request.headers, Length::Ours);
+    let mut is_framed = false;
     if let Some(fields) = body.fields() {
-        fields.write(out);
+        is_framed = fields.write(out, framing);
         // Without a host they would not have been kept as they came.
         written.host = true;
     }
@@ -45,8 +47,9 @@ pub(crate) fn request(out: &mut Vec<u8>, request: &Parts, body: &Body, host: &st
         out.extend_from_slice(host.as_bytes());
         out.extend_from_slice(b"\r\n");
     }
-    let framing = request_framing(&request.method, body);
-    write_framing(out, framing, anticipates_content(&request.method));
+    if !is_framed {
+        write_framing(out, framing, anticipates_content(&request.method));
+    }
     out.extend_from_slice(b"\r\n");
     framing
 }
@@ -71,11 +74,9 @@ pub(crate) fn response<B>(
     status_line(out, status);
     let no_length = status.is_informational() || status == StatusCode::NO_CONTENT;
     let length = if bodiless && !no_length { Length::AsGiven } else { Length::Ours };
-    if let Some(fields) = body.fields() {
-        fields.write(out);
-    }
+    let is_framed = body.fields().is_some_and(|fields| fields.write(out, framing));
     write_fields(out, response.headers(), length);
-    if !bodiless {
+    if !bodiless && !is_framed {
         write_framing(out, framing, true);
     }
     if let Some(tunnel) = body.as_tunnel() {

@@ -53,10 +53,6 @@ impl Fields {
             Self::Verbatim(fields) => fields.to_map(),
         }
     }
-
-    pub(super) fn are_verbatim(&self) -> bool {
-        matches!(self, Self::Verbatim(_))
-    }
 }
 
 /// Checks parsed fields and gathers the facts, among them what of the lines goes no further.

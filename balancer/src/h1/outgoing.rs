@@ -80,6 +80,16 @@ impl Outgoing {
 
     /// Begins a message whose head was written.
     pub(crate) fn start(&mut self, framing: Framing, body: Body) {
+        self.sent = 0;
+        if let Framing::Length(length) = framing
+            && let Some(content) = body.as_bytes()
+            && content.len() as u64 == length
+            && content.len() <= COPIED
+        {
+            self.buffer.extend_from_slice(content);
+            (self.framing, self.body) = (Sending::Done, Body::empty());
+            return;
+        }
         self.framing = match framing {
             Framing::Empty => Sending::Done,
             Framing::Length(length) => Sending::Length(length),
@@ -87,7 +97,6 @@ impl Outgoing {
             Framing::UntilClose => Sending::UntilClose,
         };
         self.body = if framing == Framing::Empty { Body::empty() } else { body };
-        self.sent = 0;
     }
 
     /// Returns how many bytes of the message the kernel has taken.

@@ -51,14 +51,32 @@ impl RequestHead {
     }
 }
 
+#[cfg(test)]
+impl RequestHead {
+    /// Returns its terms, and what is sent on with a body as long as it declares and with one that is not.
+    pub(super) fn said(&self) -> String {
+        let declared = match self.terms.framing {
+            Framing::Length(length) => length as usize,
+            Framing::Empty | Framing::Chunked | Framing::UntilClose => 0,
+        };
+        let written = [declared, declared + 1, 0].map(|length| {
+            let (head, body) = self.clone().with(Body::from(vec![b'a'; length])).into_parts();
+            let mut out = Vec::new();
+            let framing = super::encode::request(&mut out, &head, &body, "host");
+            (String::from_utf8_lossy(&out).into_owned(), framing)
+        });
+        format!("{:?} {written:?}", self.terms)
+    }
+}
+
 impl Head for RequestHead {
     fn shelf() -> &'static LocalKey<RefCell<Shelf<Self>>> {
         thread_local!(static SHELF: RefCell<Shelf<RequestHead>> = const { RefCell::new(Shelf::new()) });
         &SHELF
     }
 
-    fn is_cheap(&self) -> bool {
-        self.fields.are_verbatim()
+    fn parts_mut(&mut self) -> (&mut Fields, Framing) {
+        (&mut self.fields, self.terms.framing)
     }
 }
 

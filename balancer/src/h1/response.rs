@@ -55,8 +55,8 @@ impl Head for ResponseHead {
         &SHELF
     }
 
-    fn is_cheap(&self) -> bool {
-        self.fields.are_verbatim()
+    fn parts_mut(&mut self) -> (&mut Fields, Framing) {
+        (&mut self.fields, self.framing)
     }
 }
 

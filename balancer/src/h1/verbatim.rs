@@ -11,7 +11,9 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
 
+use super::framing::Framing;
 use super::limits::Limits;
+use super::numbers::content_length;
 
 /// The most lines that are cut out; a head with more of them takes the way through the map. Four: a
 /// `Content-Length` or `Transfer-Encoding`, a `Connection`, a `Keep-Alive` and an `Expect`.
@@ -31,6 +33,16 @@ struct Lines {
     head: Bytes,
     cuts: Cuts,
     pure: bool,
+    /// What the last of the lines says of the body's length, if it is there.
+    length: Option<Length>,
+}
+
+/// A `Content-Length` behind the other lines.
+#[derive(Clone, Copy, Debug)]
+struct Length {
+    bytes: u64,
+    /// Where its line starts.
+    start: usize,
 }
 
 /// Which parts of a head go no further.
@@ -65,7 +77,24 @@ impl Cuts {
 
 impl Verbatim {
     pub(super) fn new(head: &Bytes, cuts: Cuts, pure: bool) -> Self {
-        Self { lines: Arc::new(Lines { head: head.clone(), cuts, pure }), added: None }
+        Self { lines: Arc::new(Lines { head: head.clone(), cuts, pure, length: None }), added: None }
+    }
+
+    /// Copies the lines into one piece, for fields that are written again and again, most likely with the same framing.
+    pub(super) fn join(&mut self, framing: Framing) {
+        let mut joined = Vec::new();
+        self.write(&mut joined, framing);
+        let start = joined.len();
+        let length = match framing {
+            Framing::Length(bytes) => Some(Length { bytes, start }),
+            Framing::Empty | Framing::Chunked | Framing::UntilClose => None,
+        };
+        if let Some(Length { bytes, .. }) = length {
+            content_length(&mut joined, bytes);
+        }
+        let cuts = Cuts { start: 0, end: joined.len() as u32, ..Cuts::default() };
+        self.lines = Arc::new(Lines { head: joined.into(), cuts, pure: self.lines.pure, length });
+        self.added = None;
     }
 
     /// Returns whether an answer declares its request a pure function.
@@ -78,24 +107,30 @@ impl Verbatim {
         self.added = Some(Arc::clone(lines));
     }
 
-    /// Writes the lines.
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
-        let Lines { head, cuts, .. } = &*self.lines;
+    /// Writes the lines; returns whether that of the framing was among them.
+    pub(super) fn write(&self, out: &mut Vec<u8>, framing: Framing) -> bool {
+        let Lines { head, cuts, length, .. } = &*self.lines;
+        let is_framed = length.is_some_and(|length| framing == Framing::Length(length.bytes));
+        let end = match length {
+            Some(length) if !is_framed => length.start,
+            _ => cuts.end as usize,
+        };
         let mut from = cuts.start as usize;
         for (start, end) in &cuts.parts[..usize::from(cuts.count)] {
             out.extend_from_slice(&head[from..*start as usize]);
             from = *end as usize;
         }
-        out.extend_from_slice(&head[from..cuts.end as usize]);
+        out.extend_from_slice(&head[from..end]);
         if let Some(added) = &self.added {
             out.extend_from_slice(added);
         }
+        is_framed
     }
 
     /// Returns the lines as a map, for whoever has to look at them after all.
     pub(crate) fn to_map(&self) -> HeaderMap {
         let mut lines = Vec::new();
-        self.write(&mut lines);
+        self.write(&mut lines, Framing::Empty);
         lines.extend_from_slice(b"\r\n");
         let lines = Bytes::from(lines);
         let mut parsed = [httparse::EMPTY_HEADER; Limits::MAX_FIELDS + 8];

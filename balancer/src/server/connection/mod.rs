@@ -192,7 +192,7 @@ impl Connection {
     {
         self.alarm.clear();
         self.interim.clear();
-        let answer = {
+        let request = {
             let next = poll_fn(|cx| self.poll_next(cx)).await;
             let Some(terms) = next.map_err(|error| self.refusing(error))? else { return Ok(None) };
             self.count.enter(Phase::Writing);
@@ -202,9 +202,9 @@ impl Connection {
             let request = self.take_in(&terms, lent).map_err(|error| self.refusing(error))?;
             asked.upgrade = Upgrade::among(request.extensions()).is_some();
             asked.persistence = if terms.keep_alive { Persistence::KeepAlive } else { Persistence::Close };
-            service.call(request)
+            request
         };
-        let mut answer = pin!(answer);
+        let mut answer = pin!(service.call(request));
         // Started where it comes out: every hand that a response passes through copies its 150 bytes.
         poll_fn(|cx| {
             let response = ready!(self.poll_answer(cx, answer.as_mut(), *asked, lent));

@@ -38,6 +38,9 @@ impl Connection {
         self.skip_empty_lines();
         let config = &self.config;
         let reader = self.reader.as_mut().expect(HOME);
+        if reader.buffer.is_empty() {
+            return Ok(None);
+        }
         if let Some(length) = self.heads.again(&reader.buffer) {
             reader.buffer.advance(length);
             return Ok(self.terms());
