@@ -1,5 +1,7 @@
 //! The grammar of `Host` (RFC 9110 section 7.2, RFC 3986 section 3.2.2).
 
+use memchr::memchr;
+
 /// Returns whether a value is `uri-host [ ":" port ]`.
 ///
 /// An empty host is refused: RFC 9110 section 4.2.1 makes an `http` URI without a host invalid. So is user
@@ -10,7 +12,7 @@ pub(crate) fn is_valid(value: &[u8]) -> bool {
             Some(end) => value.split_at(end + 1),
             None => return false,
         },
-        _ => value.split_at(value.iter().position(|byte| *byte == b':').unwrap_or(value.len())),
+        _ => value.split_at(memchr(b':', value).unwrap_or(value.len())),
     };
     is_host(host) && is_port(port)
 }
@@ -30,6 +32,10 @@ fn is_address(address: &[u8]) -> bool {
 
 /// `reg-name = *( unreserved / pct-encoded / sub-delims )`; an IPv4 address is one, too.
 fn is_registered_name(name: &[u8]) -> bool {
+    name.iter().all(|byte| is_name_byte(*byte)) || is_encoded_name(name)
+}
+
+fn is_encoded_name(name: &[u8]) -> bool {
     let mut rest = name;
     loop {
         rest = match rest {
@@ -66,11 +72,11 @@ fn is_port(port: &[u8]) -> bool {
     match port {
         [] => true,
         [b':', digits @ ..] => {
-            let number = digits.iter().try_fold(0_u16, |number, digit| {
-                let digit = digit.is_ascii_digit().then(|| u16::from(digit - b'0'))?;
-                number.checked_mul(10)?.checked_add(digit)
+            let number = digits.iter().fold(0_u32, |number, digit| {
+                // Beyond the largest port it only has to stay there.
+                (number * 10 + u32::from(digit.wrapping_sub(b'0'))).min(1 << 20)
             });
-            number.is_some()
+            digits.iter().all(u8::is_ascii_digit) && number <= u32::from(u16::MAX)
         }
         _ => false,
     }
