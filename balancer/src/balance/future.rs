@@ -72,20 +72,25 @@ where
     P: Policy,
     C: Protocol<Req, E::Response, E::Error>,
 {
+    // Inlined, and made in one piece: a request that passes through a hand more is copied once more.
+    #[inline]
     pub(super) fn new(
         balance: Balance<E, P, C>,
         picked: Result<Picked<E, P>, NoEndpoint>,
         request: Req,
     ) -> Self {
         let mark = balance.protocol().mark(&request);
-        let request = Some(request);
-        let (tried, alarm) = (Tried::none(), Alarm::default());
-        let mut progress = Progress { balance, mark, request, tried, tries: 0, attempt: None, alarm };
+        let (mut tried, mut tries, mut attempt) = (Tried::none(), 0, None);
         let step = match picked {
             Err(error) => Step::Refused { error },
-            Ok(picked) => progress.begin(picked),
+            Ok(picked) => {
+                tried.insert(picked.attempt.load().id());
+                (tries, attempt) = (1, Some(picked.attempt));
+                Step::Readying { service: picked.service }
+            }
         };
-        Self { progress, step }
+        let (request, alarm) = (Some(request), Alarm::default());
+        Self { progress: Progress { balance, mark, request, tried, tries, attempt, alarm }, step }
     }
 }
 

@@ -7,9 +7,9 @@ use http::Request;
 use tokio::time::Instant;
 use tower::Service;
 
-use super::Connection;
 use super::client_body::{ClientBody, Lent, gone};
 use super::next::HOME;
+use super::{Asked, Connection};
 use crate::error::{Error, ErrorKind};
 use crate::h1::{Body, Decoder, Expect, Framing, Upgrade, Upgrades, Violation, request::Terms};
 use crate::server::drain::Stage;
@@ -50,7 +50,12 @@ impl Connection {
     }
 
     /// Makes a request of the head that came and the body that follows it; a streaming body has the receiving end `lent`.
-    pub(super) fn take_in(&mut self, terms: &Terms, lent: &mut Option<Lent>) -> Result<Request<Body>, Error> {
+    pub(super) fn take_in(
+        &mut self,
+        terms: &Terms,
+        asked: &mut Asked,
+        lent: &mut Option<Lent>,
+    ) -> Result<Request<Body>, Error> {
         let Terms { framing, expects_continue, .. } = *terms;
         let allowed = self.config.limits.body_bytes;
         if let Some(length) = self.held(framing)
@@ -66,7 +71,7 @@ impl Connection {
         if framing == Framing::Empty {
             let mut request = self.request(Body::empty());
             if self.config.upgrades == Upgrades::On {
-                self.offer(&mut request);
+                asked.upgrade = self.offer(&mut request);
             }
             return Ok(request);
         }
@@ -85,13 +90,15 @@ impl Connection {
         self.heads.take().expect("a body follows a head").with(body)
     }
 
-    /// Offers a replica to go on as its client wishes, unless the connection is to end.
-    fn offer(&self, request: &mut Request<Body>) {
+    /// Offers a replica to go on as its client wishes, unless the connection is to end; returns whether there is such a wish.
+    fn offer(&self, request: &mut Request<Body>) -> bool {
         if self.drain.stage() == Stage::Serving
             && let Some(upgrade) = Upgrade::of(request)
         {
             request.extensions_mut().insert(upgrade);
+            return true;
         }
+        false
     }
 
     fn held(&self, framing: Framing) -> Option<usize> {
