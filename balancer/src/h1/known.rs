@@ -18,7 +18,7 @@ use bytes::Bytes;
 
 use super::fields::Fields;
 use super::framing::Framing;
-use super::limits::Rules;
+use super::rules::Rules;
 use super::violation::Violation;
 use crate::keyed_hash::keyed_hash;
 

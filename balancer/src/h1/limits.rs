@@ -1,8 +1,5 @@
 //! How much of a message is read before it is refused.
 
-use super::fields::Keep;
-use super::underscores::Underscores;
-
 /// Limits on what comes in over one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -36,21 +33,5 @@ impl Limits {
     /// Returns the default limits on answers.
     pub const fn for_responses() -> Self {
         Self { head_bytes: 64 * 1024, request_line_bytes: 8 * 1024, fields: 100, body_bytes: u64::MAX }
-    }
-}
-
-/// What a head is read by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Rules {
-    pub(crate) limits: Limits,
-    pub(crate) keep: Keep,
-    /// Of requests; an answer's pass.
-    pub(crate) underscores: Underscores,
-}
-
-impl Rules {
-    /// The rules of answers.
-    pub(crate) const fn for_responses(limits: Limits, keep: Keep) -> Self {
-        Self { limits, keep, underscores: Underscores::Pass }
     }
 }

@@ -21,6 +21,7 @@ mod properties;
 mod reader;
 pub(crate) mod request;
 pub(crate) mod response;
+mod rules;
 mod scan;
 mod spare;
 mod target;
@@ -43,9 +44,9 @@ pub(crate) use encode::{
 pub(crate) use fields::Keep;
 pub(crate) use framing::{Framing, RequestMethod};
 pub(crate) use known::Heads;
-pub(crate) use limits::Rules;
 pub(crate) use outgoing::{Failure, Outgoing};
 pub(crate) use reader::{Expect, Reader};
+pub(crate) use rules::Rules;
 pub(crate) use scan::HeadScan;
 pub(crate) use tunnel::Tunnel;
 pub(crate) use upgrade::Upgrade;

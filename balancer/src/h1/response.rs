@@ -11,7 +11,8 @@ use super::body::Body;
 use super::fields::{self, Facts, Fields, Keep};
 use super::framing::{self, Framing, RequestMethod};
 use super::known::{Head, Shelf};
-use super::limits::{Limits, Rules};
+use super::limits::Limits;
+use super::rules::Rules;
 use super::scan::HeadScan;
 use super::violation::Violation;
 

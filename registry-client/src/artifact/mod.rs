@@ -13,6 +13,8 @@ mod route;
 mod s3;
 #[cfg(feature = "rest")]
 mod source;
+#[cfg(any(feature = "rest", feature = "s3"))]
+mod under_way;
 
 pub use local::LocalArtifacts;
 #[cfg(feature = "rest")]

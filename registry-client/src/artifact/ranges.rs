@@ -15,8 +15,8 @@ use futures_core::Stream;
 use futures_util::stream;
 use http::header::{CONTENT_RANGE, ETAG};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use tokio::task::JoinHandle;
 
+use super::under_way::UnderWay;
 use crate::http::Reply;
 use crate::{BoxFuture, ByteStream, Error, ErrorKind, Result};
 
@@ -129,24 +129,7 @@ impl Download {
     fn begin(&mut self, range: Range<u64>, answer: Option<Reply>) {
         self.unasked = range.end;
         let part = read_part(self.source.clone(), self.file.clone(), range, answer);
-        self.under_way.push_back(UnderWay(tokio::spawn(part)));
-    }
-}
-
-/// A part on its way into memory; dropped, it is given up.
-struct UnderWay(JoinHandle<Result<Bytes>>);
-
-impl UnderWay {
-    async fn bytes(mut self) -> Result<Bytes> {
-        (&mut self.0).await.map_err(|ended| {
-            Error::new(ErrorKind::Unavailable, "the runtime is shutting down").with_source(ended)
-        })?
-    }
-}
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        self.0.abort();
+        self.under_way.push_back(UnderWay::begin(part));
     }
 }
 

@@ -8,10 +8,10 @@ use futures_core::Stream;
 use futures_util::{StreamExt, stream};
 use minio::s3::response_traits::HasEtagFromHeaders;
 use minio::s3::types::S3Api;
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
 use super::client::{Client, Object};
+use crate::artifact::under_way::UnderWay;
 use crate::transfer::Pace;
 use crate::{ByteStream, Error, ErrorKind, Result};
 
@@ -49,7 +49,7 @@ struct Download {
     /// protocol has no other way to stop.
     first: Option<Part>,
     /// The parts that follow, in order.
-    following: VecDeque<Following>,
+    following: VecDeque<UnderWay>,
     /// Where the next part begins that nobody has asked for.
     unasked: u64,
     /// What came of the last part.
@@ -116,26 +116,9 @@ impl Download {
             let end = self.unasked.saturating_add(part_bytes).min(self.size);
             let (client, object, etag) = (self.client.clone(), self.object.clone(), self.etag.clone());
             let part = Part::whole(client, object, etag, self.unasked, end);
-            self.following.push_back(Following(tokio::spawn(part)));
+            self.following.push_back(UnderWay::begin(part));
             self.unasked = end;
         }
-    }
-}
-
-/// A part on its way into memory; dropped, it is given up.
-struct Following(JoinHandle<Result<Bytes>>);
-
-impl Following {
-    async fn bytes(mut self) -> Result<Bytes> {
-        (&mut self.0).await.map_err(|ended| {
-            Error::new(ErrorKind::Unavailable, "the runtime is shutting down").with_source(ended)
-        })?
-    }
-}
-
-impl Drop for Following {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }
 
