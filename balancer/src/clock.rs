@@ -9,11 +9,12 @@
 //! each step which task it wakes, with eight locked instructions a request.
 
 use std::cell::Cell;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::ptr;
 use std::task::{Context, Poll, RawWakerVTable, Waker};
 
 use pin_project_lite::pin_project;
+use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// The step that this thread is in.
@@ -130,7 +131,8 @@ impl Timer {
         }
         self.waker.clone_from(cx.waker());
         self.is_set = true;
-        if self.sleep.as_mut().poll(cx).is_ready() {
+        // A task that has used up its budget is put off by its timer, too, which would then not be set.
+        if pin!(unconstrained(self.sleep.as_mut())).poll(cx).is_ready() {
             cx.waker().wake_by_ref();
         }
     }
@@ -205,6 +207,25 @@ mod tests {
         });
         InSteps::new(task).await;
         assert_eq!(steps, [0, 0, 5, 600, 600, 600]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_step_that_used_up_its_tasks_budget_sets_the_timer_as_well() {
+        let start = Instant::now();
+        let mut is_first = true;
+        let task = poll_fn(move |cx| {
+            if start.elapsed() >= Duration::from_secs(5) {
+                return Poll::Ready(());
+            }
+            // Without a budget, the task is woken at once, with a new one.
+            while is_first && pin!(tokio::task::consume_budget()).poll(cx).is_ready() {}
+            is_first = false;
+            assert!(wake_by(start + Duration::from_secs(5), cx.waker()));
+            Poll::Pending
+        });
+        let task = tokio::spawn(InSteps::new(task));
+        let patience = tokio::time::timeout(Duration::from_secs(60), task);
+        patience.await.expect("it is woken").unwrap();
     }
 
     #[tokio::test(start_paused = true)]
