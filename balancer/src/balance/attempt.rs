@@ -40,11 +40,13 @@ pub(crate) struct Attempt<E, P: Policy> {
 struct Trial<E, P: Policy> {
     set: Arc<Set<E, P>>,
     id: u64,
+    /// Tells it from a later trial of the same endpoint, which may run when this one ends.
+    since: Instant,
 }
 
 impl<E, P: Policy> Drop for Trial<E, P> {
     fn drop(&mut self) {
-        self.set.abandon_trial(self.id);
+        self.set.abandon_trial(self.id, self.since);
     }
 }
 
@@ -66,7 +68,7 @@ impl<E: Clone, P: Policy> Attempt<E, P> {
             && tried.is_empty()
             && let Some(node) = set.claim_trial(now)
         {
-            let trial = Trial { set: Arc::clone(set), id: node.id() };
+            let trial = Trial { set: Arc::clone(set), id: node.id(), since: now };
             let in_flight = InFlight::begin(&node.load);
             return Ok(Self::begin(&node, in_flight, now, Some(trial)));
         }
@@ -146,5 +148,61 @@ impl<E, P: Policy> Attempt<E, P> {
         if load.out.load(Ordering::Relaxed) {
             set.readmit(load.id(), self.started, Evidence::Request);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Balance, FailureKind, health::EndpointState, policy::RoundRobin};
+
+    type Services = Arc<Set<&'static str, RoundRobin>>;
+
+    fn state(set: &Services, name: &str) -> EndpointState {
+        let view = set.view();
+        view.members.iter().find(|member| member.node.name() == name).unwrap().condition.state
+    }
+
+    /// Fails at one endpoint, and nowhere else, until it is ejected and its time is up.
+    async fn eject(set: &Services, name: &str) {
+        while state(set, name) == EndpointState::Ready {
+            let attempt = Attempt::first(set).unwrap().attempt;
+            let failed = Outcome::Failure(FailureKind::Error);
+            let outcome = if attempt.load().name() == name { failed } else { Outcome::Success };
+            drop(attempt.finish(set, outcome));
+        }
+        tokio::time::sleep(Duration::from_secs(20)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_ends_late_takes_nobody_elses_trial_back() {
+        let balance = Balance::new(RoundRobin, [("a", "a"), ("b", "b")]);
+        let set = Arc::clone(balance.set());
+        eject(&set, "a").await;
+        let first = Attempt::first(&set).unwrap().attempt;
+        assert_eq!((first.load().name(), state(&set, "a")), ("a", EndpointState::OnTrial));
+        // Others find out what has become of the endpoint before the request on trial does.
+        set.mark_unhealthy(first.load().id(), "its probe fails".to_owned());
+        set.readmit(first.load().id(), Instant::now(), Evidence::Probe);
+        eject(&set, "a").await;
+        let second = Attempt::first(&set).unwrap().attempt;
+        assert_eq!((second.load().name(), state(&set, "a")), ("a", EndpointState::OnTrial));
+        drop(first.finish(&set, Outcome::Success));
+        assert_eq!(state(&set, "a"), EndpointState::OnTrial);
+        drop(second.finish(&set, Outcome::Success));
+        assert_eq!(state(&set, "a"), EndpointState::Ready);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_trial_without_a_verdict_is_for_the_next_request() {
+        let balance = Balance::new(RoundRobin, [("a", "a"), ("b", "b")]);
+        let set = Arc::clone(balance.set());
+        eject(&set, "a").await;
+        drop(Attempt::first(&set).unwrap());
+        assert_eq!(state(&set, "a"), EndpointState::Ejected);
+        drop(Attempt::first(&set).unwrap().attempt.finish(&set, Outcome::Neutral));
+        assert_eq!(state(&set, "a"), EndpointState::Ejected);
+        drop(Attempt::first(&set).unwrap().attempt.finish(&set, Outcome::Success));
+        assert_eq!(state(&set, "a"), EndpointState::Ready);
     }
 }

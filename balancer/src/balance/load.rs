@@ -84,7 +84,7 @@ impl Load {
         self.id
     }
 
-    /// Returns the endpoint's name; its address, for one on the network.
+    /// Returns the endpoint's name: its address, for one on the network; empty for a load that was made by [`Load::new`].
     pub fn name(&self) -> &str {
         &self.name
     }

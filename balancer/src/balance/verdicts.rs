@@ -140,11 +140,11 @@ impl<E, P: Policy> Set<E, P> {
         Some(node)
     }
 
-    /// Takes back a trial that ended without a verdict; the next request may have it.
-    pub(crate) fn abandon_trial(&self, id: u64) {
+    /// Takes back the trial that began then, if it ended without a verdict; the next request may have it.
+    pub(crate) fn abandon_trial(&self, id: u64, since: Instant) {
         let mut members = self.lock();
         let Some(member) = find(&mut members.list, id) else { return };
-        if member.condition.state != EndpointState::OnTrial {
+        if member.condition.state != EndpointState::OnTrial || member.condition.since != since {
             return;
         }
         let now = Instant::now();

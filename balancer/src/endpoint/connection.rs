@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use crate::error::{Error, ErrorKind};
 use crate::h1::{Alarm, Heads, Outgoing, Reader, response::ResponseHead};
 
-/// A connection with its buffers and its timer, which requests use one after the other.
+/// A connection with its buffers and its alarm, which requests use one after the other.
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) reader: Reader<TcpStream>,

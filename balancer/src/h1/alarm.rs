@@ -8,6 +8,9 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::clock;
 
+/// The resolution of the runtime's timers.
+const SOONEST: Duration = Duration::from_millis(1);
+
 /// An alarm that a connection keeps. Nearly every deadline is lifted long before it comes and followed by a later one.
 ///
 /// In a step of a connection's task it is that task's timer that rings. Elsewhere it has a timer of its own, which is left where it
@@ -20,8 +23,9 @@ pub(crate) struct Alarm {
 }
 
 impl Alarm {
-    /// Sets the alarm to ring after `delay` from now.
+    /// Sets the alarm to ring after `delay` from now, and not at once: whoever waits looks at what may have come first.
     pub(crate) fn set(&mut self, delay: Duration) {
+        let delay = delay.max(SOONEST);
         // A delay that cannot be represented never ends within the life of the process.
         self.due = clock::now().checked_add(delay);
     }
@@ -97,5 +101,14 @@ mod tests {
         assert_eq!(start.elapsed().as_secs(), 5);
         alarm.clear();
         assert!(poll_fn(|cx| Poll::Ready(alarm.poll(cx))).await.is_pending());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_does_not_ring_at_once_so_that_nobody_waits_in_a_circle() {
+        let (start, mut alarm) = (Instant::now(), Alarm::default());
+        alarm.set(Duration::ZERO);
+        assert!(poll_fn(|cx| Poll::Ready(alarm.poll(cx))).await.is_pending());
+        poll_fn(|cx| alarm.poll(cx)).await;
+        assert_eq!(start.elapsed(), SOONEST);
     }
 }

@@ -25,7 +25,7 @@ use crate::keyed_hash::keyed_hash;
 /// How many heads a thread remembers. 128: some kinds of clients, each with as many lengths of content as are common.
 const SLOTS: usize = 128;
 
-/// The longest head that is remembered. 1 KiB: with what was made of them, a thread's requests and its answers take some 200 KiB each at
+/// The longest head that is remembered. 1 KiB: with what was made of them, a thread's requests and its answers take some 300 KiB each at
 /// most; a connection keeps its last one, too.
 const LONGEST: usize = 1024;
 

@@ -139,6 +139,26 @@ proptest! {
     }
 
     #[test]
+    fn an_answer_whose_head_is_known_says_what_it_said(
+        status in "HTTP/1\\.[01] (200|204|304|404|500) a\r\n",
+        fields in "((X_A|Content-Length|Transfer-Encoding|Connection|Martello-Pure) ?: ?(a|3|0|close|chunked|[?]1)\r\n){0,5}",
+    ) {
+        let rules = Rules::for_responses(Limits::for_responses(), Keep::Verbatim);
+        let bytes = Bytes::from(format!("{status}{fields}\r\n"));
+        let parse = |head: &Bytes| response::parse(head, RequestMethod::Other, &rules);
+        let fresh = parse(&bytes).map(|head| Some(head.said()));
+        let mut heads = Heads::default();
+        for _ in 0..4 {
+            let read = match heads.again(&bytes) {
+                Some(_) => Ok(()),
+                None => heads.read(&bytes, &rules, parse),
+            };
+            let said = heads.take().map(|head| head.said());
+            prop_assert_eq!(read.map(|()| said), fresh.clone());
+        }
+    }
+
+    #[test]
     fn nothing_that_comes_in_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let of_answers = Rules::for_responses(Limits::for_responses(), Keep::Verbatim);
         let ended = Bytes::from([&bytes[..], b"\r\n\r\n"].concat());

@@ -49,6 +49,26 @@ impl ResponseHead {
     }
 }
 
+#[cfg(test)]
+impl ResponseHead {
+    /// Returns what is sent on with a body as long as it declares and with one that is not, and whether the connection stays.
+    pub(super) fn said(&self) -> String {
+        let declared = match self.framing {
+            Framing::Length(length) => length as usize,
+            Framing::Empty | Framing::Chunked | Framing::UntilClose => 0,
+        };
+        let written = [declared, declared + 1, 0].map(|length| {
+            let (head, body) = self.clone().with(Body::from(vec![b'a'; length])).into_parts();
+            let (mut out, mut persistence) = (Vec::new(), super::encode::Persistence::KeepAlive);
+            let asked = (RequestMethod::Other, Version::HTTP_11);
+            let response = Response::from_parts(head, ());
+            let framing = super::encode::response(&mut out, &response, &body, asked, &mut persistence);
+            (String::from_utf8_lossy(&out).into_owned(), framing, persistence)
+        });
+        format!("{:?} {} {written:?}", self.framing, self.keep_alive)
+    }
+}
+
 /// Remembered are answers to any request but HEAD and one for another protocol, whose answers read otherwise.
 impl Head for ResponseHead {
     fn shelf() -> &'static LocalKey<RefCell<Shelf<Self>>> {

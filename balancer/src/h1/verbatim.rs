@@ -19,7 +19,8 @@ use super::numbers::content_length;
 /// `Content-Length` or `Transfer-Encoding`, a `Connection`, a `Keep-Alive` and an `Expect`.
 const MOST_CUTS: usize = 4;
 
-/// A head's field lines less those that end at this hop, and what the proxy adds.
+/// A head's field lines less those that end at this hop, and what the proxy adds; in a head that came before, also the
+/// `Content-Length` that most likely goes with them.
 ///
 /// Clones share it: a request is kept for another attempt at the price of a counter.
 #[derive(Clone, Debug)]
@@ -30,6 +31,7 @@ pub(crate) struct Verbatim {
 
 #[derive(Debug)]
 struct Lines {
+    /// The whole head, or a copy of its lines.
     head: Bytes,
     cuts: Cuts,
     pure: bool,
@@ -82,8 +84,8 @@ impl Verbatim {
 
     /// Copies the lines into one piece, for fields that are written again and again, most likely with the same framing.
     pub(super) fn join(&mut self, framing: Framing) {
-        let mut joined = Vec::new();
-        self.write(&mut joined, framing);
+        let mut joined = Vec::with_capacity(self.lines.head.len());
+        self.write(&mut joined, Framing::Empty);
         let start = joined.len();
         let length = match framing {
             Framing::Length(bytes) => Some(Length { bytes, start }),
@@ -93,7 +95,8 @@ impl Verbatim {
             content_length(&mut joined, bytes);
         }
         let cuts = Cuts { start: 0, end: joined.len() as u32, ..Cuts::default() };
-        self.lines = Arc::new(Lines { head: joined.into(), cuts, pure: self.lines.pure, length });
+        self.lines =
+            Arc::new(Lines { head: joined.into_boxed_slice().into(), cuts, pure: self.lines.pure, length });
         self.added = None;
     }
 

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -110,6 +110,20 @@ impl Proxy {
     pub(crate) async fn status(&self) -> serde_json::Value {
         let body = get(self.address, "/balancer/status").await.unwrap_or_default();
         serde_json::from_str(&body).unwrap_or_default()
+    }
+}
+
+impl Drop for Proxy {
+    /// nginx's workers outlive a master that is killed: it is told to end, and to end them.
+    fn drop(&mut self) {
+        if self.kind != Kind::Nginx || self.child.id().is_none() {
+            return;
+        }
+        tell(&self.child, Signal::SIGTERM);
+        let until = Instant::now() + Duration::from_secs(2);
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 
@@ -259,7 +273,8 @@ fn haproxy(upstream: &Upstream, address: SocketAddr) -> String {
     format!(
         "global
     nbthread 1
-    maxconn 9700
+    maxconn 10100
+    no strict-limits
 defaults
     mode http
     timeout connect 2s

@@ -90,7 +90,7 @@ impl Connection {
         self.heads.take().expect("a body follows a head").with(body)
     }
 
-    /// Offers a replica to go on as its client wishes, unless the connection is to end; returns whether there is such a wish.
+    /// Offers a replica to go on as its client wishes, unless the connection is to end; returns whether it did.
     fn offer(&self, request: &mut Request<Body>) -> bool {
         if self.drain.stage() == Stage::Serving
             && let Some(upgrade) = Upgrade::of(request)

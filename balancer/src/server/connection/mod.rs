@@ -64,7 +64,7 @@ enum Ending {
     Reset,
 }
 
-/// A client's connection with its buffers and its timer.
+/// A client's connection with its buffers and its alarm.
 #[derive(Debug)]
 pub(super) struct Connection {
     /// `None` while a streaming body has it.
