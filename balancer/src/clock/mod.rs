@@ -4,19 +4,21 @@
 //! a connection. All of that happens in two steps of one task that take microseconds each, while asking costs
 //! some forty nanoseconds.
 //!
-//! It also sets three alarms, of which nearly none ever rings. So a task has one timer for all of them, which is left where
-//! it is while it rings early enough. It rings for nothing then, once in the time of the shortest alarm at most: twice a second
-//! under a client that never waits. A timer for each alarm had to be told in each step which task it wakes, with eight locked
-//! instructions a request, and the one for an attempt that may be given up was made for each request.
+//! It also sets three alarms, of which nearly none ever rings. So a task has one timer for all of them ([`Timer`]). A timer for each
+//! alarm had to be told in each step which task it wakes, with eight locked instructions a request, and the one for an
+//! attempt that may be given up was made for each request.
+
+mod timer;
 
 use std::cell::Cell;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::ptr;
 use std::task::{Context, Poll, RawWakerVTable, Waker};
 
 use pin_project_lite::pin_project;
-use tokio::task::unconstrained;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
+
+use self::timer::Timer;
 
 /// The step that this thread is in.
 struct Step {
@@ -103,44 +105,9 @@ impl<F: Future> Future for InSteps<F> {
         if polled.is_pending()
             && let Some(due) = moment.next()
         {
-            match this.timer {
-                Some(timer) => timer.ring_by(due, cx),
-                None => this.timer.insert(Timer::new(due, cx)).ring_by(due, cx),
-            }
+            this.timer.get_or_insert_with(|| Timer::new(due, cx)).ring_by(due, cx);
         }
         polled
-    }
-}
-
-/// The timer of a task.
-struct Timer {
-    sleep: Pin<Box<Sleep>>,
-    /// Whom it wakes. It is nearly always the same: a task may be polled by another one, such as that of a test.
-    waker: Waker,
-    /// Whether it was told.
-    is_set: bool,
-}
-
-impl Timer {
-    fn new(due: Instant, cx: &Context<'_>) -> Self {
-        Self { sleep: Box::pin(sleep_until(due)), waker: cx.waker().clone(), is_set: false }
-    }
-
-    /// Sees to it that the task is polled again when that time has come, if not before.
-    fn ring_by(&mut self, due: Instant, cx: &mut Context<'_>) {
-        let will_ring = self.is_set && self.sleep.deadline() <= due && !self.sleep.is_elapsed();
-        if will_ring && self.waker.will_wake(cx.waker()) {
-            return;
-        }
-        if !will_ring {
-            self.sleep.as_mut().reset(due);
-        }
-        self.waker.clone_from(cx.waker());
-        self.is_set = true;
-        // A task that has used up its budget is put off by its timer, too, which would then not be set.
-        if pin!(unconstrained(self.sleep.as_mut())).poll(cx).is_ready() {
-            cx.waker().wake_by_ref();
-        }
     }
 }
 
@@ -175,6 +142,7 @@ pub(crate) fn wake_by(due: Instant, waker: &Waker) -> bool {
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
+    use std::pin::pin;
     use std::time::Duration;
 
     use super::*;
