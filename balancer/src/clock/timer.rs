@@ -12,7 +12,7 @@ use super::now;
 ///
 /// Where it stands too early it may be left, at the price of ringing for nothing. That is right under a client that asks again
 /// before it rings: then it rings now and then, and is moved for few requests. Under a client that takes its time it would ring
-/// for nothing after each request, which costs a step of the task; putting it off costs a tenth of that. So it is put off once it
+/// for nothing after each request, which costs a step of the task; putting it off costs far less. So it is put off once it
 /// has rung for nothing, until that turns out to have been for nothing.
 pub(super) struct Timer {
     sleep: Pin<Box<Sleep>>,
