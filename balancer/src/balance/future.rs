@@ -118,7 +118,7 @@ impl<E: Clone, P: Policy, C, M, Req> Progress<E, P, C, M, Req> {
 
     /// Returns the next attempt, if there may be one.
     fn again(&mut self, verdict: Verdict) -> Option<Picked<E, P>> {
-        let set = &self.balance.set();
+        let set = self.balance.set();
         let may = verdict.repeat != Repeat::Never && self.tries < set.max_tries && self.request.is_some();
         if !may || set.view().panic {
             return None;

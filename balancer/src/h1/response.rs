@@ -65,7 +65,11 @@ impl ResponseHead {
             let framing = super::encode::response(&mut out, &response, &body, asked, &mut persistence);
             (String::from_utf8_lossy(&out).into_owned(), framing, persistence)
         });
-        format!("{:?} {} {written:?}", self.framing, self.keep_alive)
+        let pure = match &self.fields {
+            Fields::Map(fields) => fields.contains_key("martello-pure"),
+            Fields::Verbatim(fields) => fields.is_pure(),
+        };
+        format!("{:?} {} {pure} {written:?}", self.framing, self.keep_alive)
     }
 }
 
