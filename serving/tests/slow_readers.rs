@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use fixture::{Client, GOOD, GOOD_ANSWER, Sum, get, post};
+use fixture::{Client, GOOD, GOOD_ANSWER, PATIENCE, Sum, get, post};
 use martello_serving::server::{Drain, Server};
 use martello_serving::{Api, Limits, ServedModel, Slot};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -26,14 +26,19 @@ const OTHERS: usize = 16;
 
 const FILES: [&str; 3] = ["/docs/swagger-ui.css", "/docs/swagger-ui-bundle.js", "/openapi.json"];
 
-/// Serves as many predictions at a time as are asked for, out of small buffers.
+/// Serves as many predictions at a time as are asked for, out of small buffers; sheds nobody where a machine is busy.
 async fn serve() -> SocketAddr {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_send_buffer_size(BUFFER).unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let listener = socket.listen(1024).unwrap();
     let address = listener.local_addr().unwrap();
-    let limits = Limits { predictions_in_flight: OTHERS, ..Limits::default() };
+    let limits = Limits {
+        predictions_in_flight: OTHERS,
+        queue_delay: PATIENCE,
+        burst_delay: PATIENCE,
+        ..Limits::default()
+    };
     let api = Api::new(Slot::holding(ServedModel::new("m", Sum::of_three())), limits.clone());
     let server = Server::new(listener, limits, Drain::new());
     tokio::spawn(server.serve(api, std::future::pending()));
