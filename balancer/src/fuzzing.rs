@@ -14,8 +14,8 @@ use http_body::{Body as HttpBody, Frame};
 use tower::Service;
 
 use crate::h1::{
-    Decoded, Decoder, HeadScan, Keep, Outgoing, Persistence, RequestMethod, Rules, Violation, encode_request,
-    encode_response, request, response,
+    Decoded, Decoder, Head, HeadScan, Heads, Keep, Outgoing, Persistence, RequestMethod, Rules, Violation,
+    encode_request, encode_response, request, response,
 };
 use crate::{Body, Error, Limits, Proxy, ProxyRules, Underscores};
 
@@ -32,6 +32,8 @@ pub struct Way<'a> {
     pub cuts: &'a [usize],
     /// Whether fields stay as they came where nothing has to look at them.
     pub verbatim: bool,
+    /// Whether every head has come before, often enough to be remembered.
+    pub known: bool,
     /// Whether bodies pass piece by piece and not as a whole.
     pub streams: bool,
     /// Whether fields with an underscore pass.
@@ -151,6 +153,20 @@ impl<'a> Connection<'a> {
         Rules::for_responses(*self.way.limits, keep)
     }
 
+    /// Reads a head: once, or as one that comes for the third time.
+    fn head<H: Head>(
+        &self,
+        bytes: &Bytes,
+        rules: &Rules,
+        parse: impl Fn(&Bytes) -> Result<H, Violation>,
+    ) -> Result<H, Violation> {
+        let mut heads = Heads::default();
+        for _ in 0..if self.way.known { 3 } else { 0 } {
+            heads.read(bytes, rules, &parse)?;
+        }
+        heads.take().map_or_else(|| parse(bytes), Ok)
+    }
+
     fn request(&mut self) -> Result<Option<Message>, Violation> {
         let mut scan = HeadScan::default();
         let length = loop {
@@ -162,7 +178,8 @@ impl<'a> Connection<'a> {
         };
         let underscores = if self.way.underscores { Underscores::Pass } else { Underscores::Drop };
         let bytes = self.buffer.split_to(length).freeze();
-        let head = request::parse(&bytes, &Rules { underscores, ..self.rules() })?;
+        let rules = Rules { underscores, ..self.rules() };
+        let head = self.head(&bytes, &rules, |bytes| request::parse(bytes, &rules))?;
         let decoder = Decoder::new(head.terms.framing, self.way.limits.body_bytes)?.treating(underscores);
         let Some(received) = self.body(decoder)? else { return Ok(None) };
         let mut replica = Replica::default();
@@ -185,7 +202,11 @@ impl<'a> Connection<'a> {
                 }
             };
             let bytes = self.buffer.split_to(length).freeze();
-            let head = response::parse(&bytes, asked, &self.rules())?;
+            let rules = self.rules();
+            let parse = |bytes: &Bytes| response::parse(bytes, asked, &rules);
+            // As in an endpoint: answers to the usual methods are remembered.
+            let usual = asked == RequestMethod::Other;
+            let head = if usual { self.head(&bytes, &rules, parse)? } else { parse(&bytes)? };
             if !head.status.is_informational() {
                 break head;
             }

@@ -23,6 +23,7 @@ pub fn way(flags: u8) -> Way<'static> {
         verbatim: flags & 1 == 0,
         streams: flags & 2 != 0,
         underscores: flags & 4 != 0,
+        known: flags & 16 == 0,
         limits: &NARROW,
     }
 }

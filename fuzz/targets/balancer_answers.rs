@@ -13,9 +13,14 @@ fuzz_target!(|input: &[u8]| {
     let whole = answers(bytes, to_head, way);
     same_however_split(&whole, &answers(bytes, to_head, Way { cuts: &cuts, ..way }), true);
     let by_map = answers(bytes, to_head, Way { verbatim: !way.verbatim, ..way });
-    assert_eq!((&whole.refused, whole.messages.len()), (&by_map.refused, by_map.messages.len()));
-    for (message, by_map) in whole.messages.iter().zip(&by_map.messages) {
-        assert_eq!(essence(message), essence(by_map));
+    let remembered = answers(bytes, to_head, Way { known: !way.known, ..way });
+    for other in [&by_map, &remembered] {
+        assert_eq!((&whole.refused, whole.messages.len()), (&other.refused, other.messages.len()));
+        for (message, other) in whole.messages.iter().zip(&other.messages) {
+            assert_eq!(essence(message), essence(other));
+        }
+    }
+    for message in &whole.messages {
         let written = take_apart(&message.passed_on);
         assert!(written.line.starts_with(&format!("HTTP/1.1 {} ", message.what)), "{}", written.line);
         let bodiless = to_head || message.what == "204" || message.what == "304";

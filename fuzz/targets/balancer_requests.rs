@@ -13,10 +13,14 @@ fuzz_target!(|input: &[u8]| {
     let whole = requests(bytes, way);
     same_however_split(&whole, &requests(bytes, Way { cuts: &cuts, ..way }), way.streams);
     let by_map = requests(bytes, Way { verbatim: !way.verbatim, ..way });
-    assert_eq!(whole.refused, by_map.refused);
-    assert_eq!(whole.messages.len(), by_map.messages.len());
-    for (message, by_map) in whole.messages.iter().zip(&by_map.messages) {
-        assert_eq!(essence(message), essence(by_map));
+    let remembered = requests(bytes, Way { known: !way.known, ..way });
+    for other in [&by_map, &remembered] {
+        assert_eq!((&whole.refused, whole.messages.len()), (&other.refused, other.messages.len()));
+        for (message, other) in whole.messages.iter().zip(&other.messages) {
+            assert_eq!(essence(message), essence(other));
+        }
+    }
+    for message in &whole.messages {
         // The proxy has answered by itself.
         if message.passed_on.is_empty() {
             continue;

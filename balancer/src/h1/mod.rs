@@ -43,6 +43,8 @@ pub(crate) use encode::{
 };
 pub(crate) use fields::Keep;
 pub(crate) use framing::{Framing, RequestMethod};
+#[cfg(feature = "fuzzing")]
+pub(crate) use known::Head;
 pub(crate) use known::Heads;
 pub(crate) use outgoing::{Failure, Outgoing};
 pub(crate) use reader::{Expect, Reader};
