@@ -10,13 +10,16 @@ use nix::unistd::Pid;
 /// Variables of the surrounding machine that would change what the binary does.
 const FOREIGN: [&str; 3] = ["MLFLOW_TRACKING_URI", "REGISTERED_MODEL_NAME", "MODEL_STAGE_OR_VERSION"];
 
+/// Variables that keep a replica from shedding: what a test asks is not too much, its machine may be.
+const UNHURRIED: [(&str, &str); 2] = [("MARTELLO_QUEUE_DELAY", "20"), ("MARTELLO_BURST_DELAY", "20")];
+
 /// Returns the command, with a registry in `data` and nothing from the surrounding environment.
 pub(crate) fn martello(data: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_martello"));
     for variable in FOREIGN {
         command.env_remove(variable);
     }
-    command.args(arguments).env("MARTELLO_DATA_DIR", data);
+    command.args(arguments).env("MARTELLO_DATA_DIR", data).envs(UNHURRIED);
     command
 }
 
