@@ -17,6 +17,9 @@ part "images" deploy/test/images.sh
 part "the image" deploy/test/image.sh
 # One stack by each of the two Compose programs.
 part "embedded stack" env COMPOSE=compose2 deploy/test/compose.sh
-part "mistakes" deploy/test/mistakes.sh
 part "full stack" deploy/test/compose.sh --full
+# These two mostly wait; what the first says is shown after the second, whatever becomes of that.
+said=$(mktemp)
+part "mistakes" deploy/test/mistakes.sh >"$said" 2>&1 &
+trap 'code=$?; wait $! || code=1; cat "$said"; rm "$said"; exit $code' EXIT
 part "swarm" deploy/test/swarm.sh
