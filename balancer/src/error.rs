@@ -3,8 +3,11 @@
 use std::convert::Infallible;
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 
-use http::StatusCode;
+use http::{Request, StatusCode};
+
+use crate::Body;
 
 /// A cause in another crate's terms.
 type Source = Box<dyn StdError + Send + Sync>;
@@ -24,6 +27,8 @@ struct Inner {
     stage: Stage,
     message: &'static str,
     source: Option<Source>,
+    /// Behind a lock only so that an error can be shared between threads, as errors should.
+    untouched: Option<Mutex<Box<Request<Body>>>>,
 }
 
 /// What happened.
@@ -90,7 +95,8 @@ pub enum Fault {
 impl Error {
     /// Creates an error; `message` says what failed, lowercase, without a full stop.
     pub fn new(kind: ErrorKind, message: &'static str) -> Self {
-        Self { inner: Box::new(Inner { kind, stage: Stage::NothingSent, message, source: None }) }
+        let stage = Stage::NothingSent;
+        Self { inner: Box::new(Inner { kind, stage, message, source: None, untouched: None }) }
     }
 
     /// Returns the error with the stage that the request had reached ([`Stage::NothingSent`] until told).
@@ -105,6 +111,18 @@ impl Error {
     pub fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.inner.source = Some(source.into());
         self
+    }
+
+    /// Gives the request back with the error: nothing was read of its body.
+    pub(crate) fn returning(mut self, request: Request<Body>) -> Self {
+        self.inner.untouched = Some(Mutex::new(Box::new(request)));
+        self
+    }
+
+    /// Takes the request, if it came back.
+    pub(crate) fn take_request(&mut self) -> Option<Request<Body>> {
+        let request = self.inner.untouched.take()?.into_inner();
+        Some(*request.unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Returns what happened.

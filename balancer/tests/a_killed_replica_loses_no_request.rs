@@ -7,10 +7,11 @@ use std::sync::{Arc, atomic::AtomicBool};
 
 use martello_balancer::{Balancer, EndpointState};
 use replica::{
-    closed_loop, eventually,
+    Client, closed_loop, eventually,
     process::{self, processes},
     total,
 };
+use tokio::task::JoinSet;
 
 /// Not a test: what the processes below run.
 #[tokio::test]
@@ -56,4 +57,33 @@ async fn sigkill_of_one_of_three_loses_nothing() {
 async fn sigkill_of_two_of_three_at_once_loses_nothing() {
     check_killing(2, 64).await;
     check_killing(2, 256).await;
+}
+
+/// Asks all at once; each must get its own request back.
+async fn ask_all(clients: Vec<Client>, size: usize) -> Vec<Client> {
+    let mut asked = JoinSet::new();
+    for (number, mut client) in clients.into_iter().enumerate() {
+        asked.spawn(async move {
+            let body = format!("{number} {}", "x".repeat(size));
+            let answer = client.post(body.clone()).await.expect("an answer");
+            assert_eq!((answer.status().as_u16(), answer.body().len()), (200, body.len()));
+            assert_eq!(answer.body(), body.as_bytes());
+            client
+        });
+    }
+    asked.join_all().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_too_large_to_keep_goes_to_another_as_long_as_nothing_was_read_of_it() {
+    let (mut processes, running) = processes(3, Balancer::builder()).await;
+    let clients = (0..12).map(|_| Client::new(running.address)).collect();
+    let clients = ask_all(clients, 10).await;
+    processes[0].kill();
+    // To the dead one go those that find its connections closed, and those that cannot connect.
+    ask_all(clients, 300_000).await;
+    let name = processes[0].address.to_string();
+    let dead = running.status.snapshot().endpoint(&name).map(|endpoint| endpoint.failures);
+    assert!(dead > Some(0), "nobody was sent to the dead one");
+    running.stop().await;
 }

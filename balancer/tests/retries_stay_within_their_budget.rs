@@ -3,7 +3,9 @@
 
 mod script;
 
-use martello_balancer::{Balance, Repeatable, RetryBudget, policy::RoundRobin};
+use martello_balancer::{
+    Balance, Load, Outcome, Protocol, Repeat, Repeatable, RetryBudget, Verdict, policy::RoundRobin,
+};
 use script::{Act, Reached, ask, endpoint};
 
 async fn reached_in_an_outage(budget: RetryBudget, requests: u64) -> u64 {
@@ -46,4 +48,32 @@ async fn a_steady_failure_is_repeated_for_a_fifth_of_the_successes() {
     let reached: u64 = parts.iter().map(|(_, reached)| reached.count()).sum();
     assert!(reached as f64 <= 1.2 * requests as f64, "{reached} attempts for {requests} requests");
     assert!(balance.snapshot().retries_refused > 0);
+}
+
+/// What failed was a connection, not the endpoint.
+struct LostConnections;
+
+impl<Res, Err> Protocol<u64, Res, Err> for LostConnections {
+    type Mark = ();
+
+    fn mark(&self, _: &u64) {}
+
+    fn copy(&self, request: &u64) -> Option<u64> {
+        Some(*request)
+    }
+
+    fn judge(&self, (): &(), _: &Load, result: &Result<Res, Err>) -> Verdict {
+        match result {
+            Ok(_) => Verdict { outcome: Outcome::Success, repeat: Repeat::Never },
+            Err(_) => Verdict { outcome: Outcome::Neutral, repeat: Repeat::Anywhere },
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repeated_request_has_the_place_that_it_had() {
+    let (only, _) = endpoint(0, |n| if n == 0 { Act::Fail } else { Act::Answer });
+    let builder = Balance::builder().protocol(LostConnections).most_in_flight(1);
+    let balance = builder.build(RoundRobin, [("only", only)]);
+    assert_eq!(ask(&balance, 7).await.unwrap(), (0, 7));
 }

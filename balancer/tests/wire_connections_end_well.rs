@@ -57,6 +57,20 @@ async fn slow_clients_are_given_up() {
 }
 
 #[tokio::test]
+async fn a_client_that_takes_its_time_is_no_failure_of_the_replica() {
+    let replica = Replica::start(Reply::Answer(OK)).await;
+    let endpoint = EndpointConfig { progress_timeout: SOON, ..EndpointConfig::default() };
+    let front = Front::with(replica.address, ServerConfig::default(), endpoint).await;
+    let mut client = Client::connect(front.address).await;
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n").await;
+    // Longer than a replica may take, without a byte that goes on to it.
+    tokio::time::sleep(3 * SOON).await;
+    client.send("1;x").await;
+    tokio::time::sleep(3 * SOON).await;
+    assert_eq!(status(&client.ask("\r\nb\r\n0\r\n\r\n").await), 200);
+}
+
+#[tokio::test]
 async fn a_head_that_trickles_does_not_buy_time() {
     let replica = Replica::start(Reply::Answer(OK)).await;
     let server = ServerConfig { head_timeout: 4 * SOON, ..ServerConfig::default() };
@@ -169,6 +183,30 @@ async fn shutting_down_answers_what_is_under_way_and_says_close() {
     }
     front.ended().await;
     assert_eq!(front.stats.counts().active, 0);
+}
+
+#[tokio::test]
+async fn shutting_down_answers_what_has_come_though_nobody_has_looked() {
+    let replica = Replica::start(Reply::Answer(OK)).await;
+    let server = ServerConfig { drain_notice: Duration::ZERO, ..ServerConfig::default() };
+    let mut front = Front::with(replica.address, server, EndpointConfig::default()).await;
+    let mut clients = Vec::new();
+    for _ in 0..8 {
+        let mut client = Client::connect(front.address).await;
+        assert_eq!(status(&client.ask(GET).await), 200);
+        clients.push(client);
+    }
+    // All in one step of this test, which shares its thread with the server.
+    for client in &clients {
+        assert_eq!(client.stream.try_write(GET.as_bytes()).unwrap(), GET.len());
+    }
+    front.shut_down();
+    for mut client in clients {
+        let answer = client.answer().await.unwrap();
+        assert_eq!(status(&answer), 200);
+        assert!(answer.contains("connection: close"), "{answer}");
+    }
+    front.ended().await;
 }
 
 #[tokio::test]

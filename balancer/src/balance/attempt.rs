@@ -64,15 +64,15 @@ impl<E: Clone, P: Policy> Attempt<E, P> {
     ) -> Result<Picked<E, P>, NoEndpoint> {
         let now = clock::now();
         let view = set.view();
+        let candidates = Candidates { ready: &view.loads, tried, most_failures, now };
         if view.next_trial.is_some_and(|at| at <= now)
-            && tried.is_empty()
+            && !candidates.is_repeat()
             && let Some(node) = set.claim_trial(now)
         {
             let trial = Trial { set: Arc::clone(set), id: node.id(), since: now };
             let in_flight = InFlight::begin(&node.load);
             return Ok(Self::begin(&node, in_flight, now, Some(trial)));
         }
-        let candidates = Candidates { ready: &view.loads, tried, most_failures, now };
         let picked = set.policy.pick(&view.round, &candidates);
         let picked = picked.map(|index| set.spare_a_newcomer(&view, &candidates, index));
         let Some(index) = picked.filter(|index| *index < view.ready.len()) else {
@@ -101,7 +101,7 @@ impl<E: Clone, P: Policy> Attempt<E, P> {
     }
 
     fn retry_or_first(node: &Node<E>, in_flight: InFlight, candidates: &Candidates<'_>) -> Picked<E, P> {
-        if !candidates.tried.is_empty() {
+        if candidates.is_repeat() {
             node.load.retries.fetch_add(1, Ordering::Relaxed);
         }
         Self::begin(node, in_flight, candidates.now, None)
@@ -125,7 +125,11 @@ impl<E, P: Policy> Attempt<E, P> {
 
     /// Records how the attempt ended, and returns what goes on counting the request as in flight.
     pub(crate) fn finish(self, set: &Set<E, P>, outcome: Outcome) -> InFlight {
-        let now = clock::now();
+        let mut now = clock::now();
+        if now == self.started {
+            // Begun and ended in one step of its task, as by a service of this process.
+            now = Instant::now();
+        }
         let took = now.saturating_duration_since(self.started);
         match outcome {
             Outcome::Success => self.succeeded(set, took),

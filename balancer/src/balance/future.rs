@@ -205,19 +205,33 @@ where
     fn settle(
         &mut self,
         verdict: Verdict,
-        result: Result<E::Response, E::Error>,
+        mut result: Result<E::Response, E::Error>,
     ) -> Result<Step<E, E::Future>, Answer<E, Req>> {
         let attempt = self.attempt.take().expect("a result comes from a running attempt");
         if self.tries > 1 && verdict.outcome == Outcome::Success {
             self.balance.set().refute(&self.tried, attempt.load().id());
         }
-        let in_flight = attempt.finish(self.balance.set(), verdict.outcome);
+        let mut in_flight = Some(attempt.finish(self.balance.set(), verdict.outcome));
+        if result.is_err() {
+            // Its place may be the one that the next attempt takes.
+            in_flight = None;
+        }
+        if let Err(error) = &mut result
+            && self.request.is_none()
+        {
+            self.request = self.balance.protocol().take_back(error);
+        }
         if let Some(picked) = self.again(verdict) {
             drop(in_flight);
             return Ok(self.begin(picked));
         }
+        // Its body may be what the client's connection is read through.
+        self.request = None;
         Err(match result {
-            Ok(response) => Ok(self.balance.protocol().answer(response, in_flight, self.tries)),
+            Ok(response) => {
+                let in_flight = in_flight.expect("an answer keeps its place");
+                Ok(self.balance.protocol().answer(response, in_flight, self.tries))
+            }
             Err(error) if verdict.repeat == Repeat::Never => Err(BalanceError::Endpoint(error)),
             Err(error) => Err(BalanceError::Exhausted(error)),
         })

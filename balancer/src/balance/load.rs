@@ -28,6 +28,8 @@ pub struct Load {
     in_flight: AtomicU32,
     memory: AtomicU64,
     pure: Declared,
+    /// Kinds of requests that it has answered without declaring them.
+    not_declared: Declared,
     leaving: AtomicBool,
     /// Told when the endpoint begins to leave.
     left: Notify,
@@ -64,6 +66,7 @@ impl Load {
             in_flight: AtomicU32::new(0),
             memory: AtomicU64::new(0),
             pure: Declared::default(),
+            not_declared: Declared::default(),
             leaving: AtomicBool::new(false),
             left: Notify::new(),
             idle: Notify::new(),
@@ -144,6 +147,16 @@ impl Load {
     /// repeating one is safe even if it was sent.
     pub fn is_pure(&self, kind: RequestKind) -> bool {
         self.pure.contains(kind)
+    }
+
+    /// Remembers that the endpoint has answered this kind of request without a declaration.
+    pub(crate) fn answer_undeclared(&self, kind: RequestKind) {
+        self.not_declared.insert(kind);
+    }
+
+    /// Returns whether the endpoint may still declare this kind, since it has not answered a request of it.
+    pub(crate) fn may_declare(&self, kind: RequestKind) -> bool {
+        self.not_declared.never_contained(kind)
     }
 
     /// Notes that the endpoint gets no more requests, and tells those that would go on without end.

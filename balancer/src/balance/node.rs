@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::Load;
 use crate::{
-    health::{Condition, Counts},
+    health::{Condition, Counts, EndpointState},
     policy::Policy,
 };
 
@@ -41,13 +41,16 @@ pub(crate) struct Member<E> {
     pub(crate) condition: Condition,
     /// Ejections without a healthy time between them.
     pub(crate) ejections_in_a_row: u32,
+    /// Whether it was ready once: until then it is a newcomer, however long it takes.
+    pub(crate) has_served: bool,
     /// Attempts and failures before the time over which endpoints are compared.
     counted: Counts,
 }
 
 impl<E> Member<E> {
     pub(crate) fn new(node: Arc<Node<E>>, condition: Condition) -> Self {
-        Self { node, condition, ejections_in_a_row: 0, counted: Counts::default() }
+        let has_served = condition.state == EndpointState::Ready;
+        Self { node, condition, ejections_in_a_row: 0, has_served, counted: Counts::default() }
     }
 
     /// Returns the attempts and failures since the last time that this was asked.
@@ -67,6 +70,7 @@ impl<E> Clone for Member<E> {
             node: Arc::clone(&self.node),
             condition: self.condition.clone(),
             ejections_in_a_row: self.ejections_in_a_row,
+            has_served: self.has_served,
             counted: self.counted,
         }
     }
@@ -90,11 +94,10 @@ pub(crate) struct View<E, P: Policy> {
 
 impl<E, P: Policy> View<E, P> {
     pub(crate) fn new(members: Vec<Member<E>>, policy: &P) -> Self {
-        use crate::health::EndpointState::Ready;
         let choose = |wanted: &dyn Fn(&Condition) -> bool| -> Vec<&Member<E>> {
             members.iter().filter(|member| wanted(&member.condition)).collect()
         };
-        let healthy = choose(&|condition| condition.state == Ready);
+        let healthy = choose(&|condition| condition.state == EndpointState::Ready);
         let panic = healthy.is_empty() && members.iter().any(|member| member.condition.is_ill());
         let chosen = if healthy.is_empty() { choose(&Condition::is_last_resort) } else { healthy };
         let growing: Vec<_> = chosen.iter().map(|member| member.condition.grows_until).collect();
@@ -106,6 +109,15 @@ impl<E, P: Policy> View<E, P> {
         let next_trial = if panic { None } else { trials.min() };
         let grows_until = growing.iter().flatten().max().copied();
         Self { members, ready, loads, round, growing, grows_until, panic, next_trial }
+    }
+
+    /// Returns how many requests are at endpoints that get no more of them.
+    pub(crate) fn in_flight_elsewhere(&self) -> usize {
+        let at = |loads: &mut dyn Iterator<Item = &Arc<Load>>| {
+            loads.map(|load| load.in_flight() as usize).sum::<usize>()
+        };
+        let all = at(&mut self.members.iter().map(|member| &member.node.load));
+        all.saturating_sub(at(&mut self.loads.iter()))
     }
 
     /// Returns whether every endpoint is ejected or has failed so often in a row that it would be: one that is alone never is.

@@ -24,6 +24,13 @@ pub trait Protocol<Req, Res, Err>: Send + Sync + 'static {
         false
     }
 
+    /// Takes a request back that no endpoint has begun to read, out of the error that says so: it may be one of which there
+    /// is no copy. By default there is none in an error.
+    fn take_back(&self, error: &mut Err) -> Option<Req> {
+        let _ = error;
+        None
+    }
+
     /// Judges how an attempt at an endpoint ended.
     fn judge(&self, mark: &Self::Mark, endpoint: &Load, result: &Result<Res, Err>) -> Verdict;
 

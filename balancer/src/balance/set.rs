@@ -135,7 +135,7 @@ impl<E, P: Policy> Set<E, P> {
         picked: usize,
     ) -> usize {
         let is_growing = view.grows_until.is_some_and(|until| until > candidates.now);
-        if !is_growing || !candidates.tried.is_empty() {
+        if !is_growing || candidates.is_repeat() {
             return picked;
         }
         let Some(Some(until)) = view.growing.get(picked) else { return picked };

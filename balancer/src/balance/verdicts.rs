@@ -101,7 +101,7 @@ impl<E, P: Policy> Set<E, P> {
         }
         member.node.load.forgive();
         let mut condition = Condition::new(EndpointState::Ready, reason, now);
-        if member.condition.state == EndpointState::Joining {
+        if !std::mem::replace(&mut member.has_served, true) {
             condition.grows_until = grows_until;
         }
         self.change(member, condition);

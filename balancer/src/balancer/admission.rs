@@ -80,8 +80,17 @@ pub(super) struct Gate {
     inner: Arc<Inner>,
 }
 
-/// Returns how many replicas get requests now.
-pub(super) type Ready = Box<dyn Fn() -> usize + Send + Sync>;
+/// Returns where requests can go now.
+pub(super) type Ready = Box<dyn Fn() -> Room + Send + Sync>;
+
+/// The replicas at one moment, for whoever counts their places.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Room {
+    /// How many get requests.
+    pub(super) ready: usize,
+    /// How many requests are at those that get no more: they take none of the others' places.
+    pub(super) elsewhere: usize,
+}
 
 struct Inner {
     limits: AdmissionLimits,
@@ -115,7 +124,11 @@ impl Inner {
     fn limit(&self) -> usize {
         match self.limits.per_endpoint {
             u32::MAX => self.limits.in_flight,
-            each => ((self.ready)().max(1)).saturating_mul(each as usize).min(self.limits.in_flight),
+            each => {
+                let Room { ready, elsewhere } = (self.ready)();
+                let places = ready.max(1).saturating_mul(each as usize);
+                places.saturating_add(elsewhere).min(self.limits.in_flight)
+            }
         }
     }
 
@@ -298,6 +311,8 @@ impl<S, F> fmt::Debug for AdmissionFuture<S, F> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use tower::{ServiceExt, service_fn};
 
     use super::*;
@@ -306,7 +321,7 @@ mod tests {
         AdmissionLimits { in_flight: 2, per_endpoint: u32::MAX, queue: 1, wait: Duration::from_secs(1) };
 
     fn gate(limits: AdmissionLimits) -> Gate {
-        Gate::new(limits, Box::new(|| 1))
+        Gate::new(limits, Box::new(|| Room { ready: 1, elsewhere: 0 }))
     }
 
     fn request() -> Request<Body> {
@@ -364,19 +379,23 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn each_replica_adds_its_places() {
-        let replicas = Arc::new(AtomicUsize::new(1));
-        let count = Arc::clone(&replicas);
+        let replicas = Arc::new(Mutex::new((1, 0)));
+        let now = Arc::clone(&replicas);
         let limits = AdmissionLimits { in_flight: 5, per_endpoint: 2, queue: 10, ..LIMITS };
-        let gate = Gate::new(limits, Box::new(move || count.load(Ordering::SeqCst)));
+        let told = move || {
+            let (ready, elsewhere) = *now.lock().unwrap();
+            Room { ready, elsewhere }
+        };
+        let gate = Gate::new(limits, Box::new(told));
         let never = service_fn(|_| std::future::pending::<Result<Response<Body>, Error>>());
         let _asked: Vec<_> =
             (0..8).map(|_| tokio::spawn(Admission::new(never, gate.clone()).oneshot(request()))).collect();
         tokio::task::yield_now().await;
-        for (count, in_flight) in [(1, 2), (2, 4), (3, 5)] {
-            replicas.store(count, Ordering::SeqCst);
+        for (count, in_flight) in [((1, 0), 2), ((1, 1), 3), ((2, 0), 4), ((3, 0), 5), ((3, 4), 5)] {
+            *replicas.lock().unwrap() = count;
             tokio::time::sleep(2 * LOOK).await;
             let counts = gate.counts();
-            assert_eq!((counts.in_flight, counts.waiting), (in_flight, 8 - in_flight), "{count} replicas");
+            assert_eq!((counts.in_flight, counts.waiting), (in_flight, 8 - in_flight), "{count:?} replicas");
         }
     }
 }

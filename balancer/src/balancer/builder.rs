@@ -11,8 +11,11 @@ use tokio::{
 };
 
 use super::{
-    AdmissionLimits, Balancer, HttpBalance, Replicas, Upstream, admission::Gate, descriptors,
-    hand_over::HandOver, listener::listen,
+    AdmissionLimits, Balancer, HttpBalance, Replicas, Upstream,
+    admission::{Gate, Room},
+    descriptors,
+    hand_over::HandOver,
+    listener::listen,
 };
 #[cfg(feature = "dns")]
 use crate::discovery::NameServers;
@@ -304,7 +307,11 @@ impl BalancerBuilder {
         let (mut server, mut admission) = (self.server, self.admission);
         descriptors::fit(&mut server, &mut admission);
         let set = Arc::clone(balance.set());
-        let gate = Gate::new(admission, Box::new(move || set.view().ready.len()));
+        let places = move || {
+            let view = set.view();
+            Room { ready: view.ready.len(), elsewhere: view.in_flight_elsewhere() }
+        };
+        let gate = Gate::new(admission, Box::new(places));
         let admin = match &self.admin {
             Some(config) => Some((listen_for_operators(config, self.hand_over.is_some())?, config.clone())),
             None => None,

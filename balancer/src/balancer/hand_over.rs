@@ -29,7 +29,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, Interest},
     net::{TcpListener, UnixListener, UnixStream, lookup_host},
     task::JoinSet,
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use crate::{Error, ErrorKind};
@@ -43,6 +43,8 @@ const READY: &[u8; 6] = b"ready\n";
 const START: Duration = Duration::from_secs(60);
 /// How long a running balancer may take to send its listener: it does nothing but that.
 const ANSWER: Duration = Duration::from_secs(5);
+/// How long nobody is asked for where a successor could not be heard.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// A place in the line of balancers that have the port one after the other.
 #[derive(Debug)]
@@ -147,7 +149,11 @@ impl Offer {
             tokio::select! {
                 Some(taken) = asked.join_next() => if matches!(taken, Ok(Ok(()))) { return },
                 accepted = self.socket.accept() => {
-                    let Ok((successor, _)) = accepted else { continue };
+                    let Ok((successor, _)) = accepted else {
+                        // Such as for want of descriptors: it would say so again at once.
+                        sleep(PAUSE).await;
+                        continue;
+                    };
                     match (may_ask(&successor), listener.try_clone()) {
                         (true, Ok(listener)) => drop(asked.spawn(timeout_as_error(give(successor, listener)))),
                         _ => tracing::warn!("somebody else's process asked for the listener and was refused"),

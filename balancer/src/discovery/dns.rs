@@ -139,7 +139,9 @@ impl<R: Resolve> Dns<R> {
             self.running.get_or_insert_with(|| Box::pin(self.resolver.resolve(&self.host, self.port)));
         let Ok(ended) = timeout(Dns::LATE, running).await else { return Err("the resolver is late".into()) };
         self.running = None;
-        let found = one_family(ended.map_err(|error| error.to_string())?);
+        let found = ended.map_err(|error| error.to_string())?;
+        // Of a service, each target has a family of its own.
+        let found = if self.host.starts_with('_') { found } else { one_family(found) };
         if found.endpoints.is_empty() { Err("the name has no address".into()) } else { Ok(found) }
     }
 

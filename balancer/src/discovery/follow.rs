@@ -1,9 +1,14 @@
 //! Keeping a set of endpoints in step with its source.
 
-use std::{collections::BTreeMap, fmt, net::SocketAddr, num::NonZeroU16};
+use std::{collections::BTreeMap, fmt, net::SocketAddr, num::NonZeroU16, pin::pin, time::Duration};
+
+use tokio::time::{sleep, timeout};
 
 use super::Discover;
 use crate::{balance::Endpoints, policy::Policy};
+
+/// How often an endpoint tries to join that another source has.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// A set of addresses that does not change.
 #[derive(Debug, Clone)]
@@ -49,22 +54,42 @@ pub(crate) async fn follow_from<D, E, P>(
     P: Policy,
 {
     let (mut joined, mut started) = (BTreeMap::new(), Some(started));
-    while let Some(found) = source.next().await {
-        let found: BTreeMap<_, _> = found.into_iter().map(|one| (one.clone(), source.weight(&one))).collect();
-        step(&mut joined, &found, &endpoints, &connect);
+    let mut known = BTreeMap::new();
+    loop {
+        let found = until(source.next(), || step(&mut joined, &known, &endpoints, &connect)).await;
+        let Some(found) = found else { break };
+        known = found.into_iter().map(|one| (one.clone(), source.weight(&one))).collect();
+        step(&mut joined, &known, &endpoints, &connect);
         if let Some(started) = started.take() {
             started();
         }
     }
+    while !step(&mut joined, &known, &endpoints, &connect) {
+        sleep(AGAIN).await;
+    }
 }
 
-/// Makes before it breaks: the newcomers are in before the leavers are out.
+/// Waits for what is found next, and for as long as endpoints that are known could not join, lets them try again now and
+/// then: another source may have had them, and have lost them since.
+async fn until<T>(next: impl Future<Output = T>, mut all_have_joined: impl FnMut() -> bool) -> T {
+    let mut next = pin!(next);
+    loop {
+        match timeout(AGAIN, &mut next).await {
+            Ok(next) => return next,
+            Err(_) if all_have_joined() => return next.await,
+            Err(_) => {}
+        }
+    }
+}
+
+/// Makes before it breaks: the newcomers are in before the leavers are out. Returns whether all could join.
 fn step<K, E, P>(
     joined: &mut BTreeMap<K, NonZeroU16>,
     found: &BTreeMap<K, NonZeroU16>,
     endpoints: &Endpoints<E, P>,
     connect: &impl Fn(&K) -> E,
-) where
+) -> bool
+where
     K: Clone + Ord + fmt::Display,
     E: Send + Sync + 'static,
     P: Policy,
@@ -85,6 +110,7 @@ fn step<K, E, P>(
         // It takes as long as the longest request that it has: nobody should wait for that.
         tokio::spawn(endpoints.drain(&leaver.to_string()));
     }
+    joined.len() == found.len()
 }
 
 #[cfg(test)]
@@ -92,7 +118,7 @@ mod tests {
     use std::collections::VecDeque;
 
     use super::*;
-    use crate::{Balance, policy::RoundRobin};
+    use crate::{Balance, EndpointState, policy::RoundRobin};
 
     struct Script(VecDeque<Vec<u16>>);
 
@@ -118,5 +144,18 @@ mod tests {
         assert_eq!(names_after(&[&[1, 2], &[2, 3]]).await, ["by hand", "2", "3"]);
         assert_eq!(names_after(&[&[1], &[]]).await, ["by hand"]);
         assert_eq!(names_after(&[&[1], &[2], &[1]]).await, ["by hand", "1"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_one_source_loses_another_that_has_it_too_takes() {
+        let balance: Balance<u16, RoundRobin> = Balance::new(RoundRobin, [("by hand", 0)]);
+        let (one, other) = (Script([vec![1, 2], vec![2]].into()), Script([vec![1]].into()));
+        tokio::join!(
+            follow(one, balance.endpoints(), |port| *port),
+            follow(other, balance.endpoints(), |port| port + 10),
+        );
+        let snapshot = balance.snapshot();
+        let states = ["1", "2"].map(|name| snapshot.endpoint(name).map(|endpoint| endpoint.state));
+        assert_eq!(states, [Some(EndpointState::Ready); 2]);
     }
 }

@@ -12,7 +12,7 @@ use super::connection::Connection;
 use super::failure;
 use super::pool::Pool;
 use crate::error::{Error, Stage};
-use crate::h1::{Decoded, Decoder, Expect, Failure, Ready, Violation};
+use crate::h1::{Decoded, Decoder, Expect, Failure, Outgoing, Ready, Violation};
 
 /// How far a request's body has come.
 #[derive(Debug)]
@@ -21,6 +21,13 @@ pub(super) enum Upload {
     Written,
     /// The replica takes no more of it.
     Refused(io::Error),
+}
+
+impl Upload {
+    /// Whether it is the client that everybody waits for: that is for the body to bear, and no failure of the replica's.
+    pub(super) fn waits_for_client(&self, outgoing: &Outgoing) -> bool {
+        matches!(self, Self::Writing) && !outgoing.is_blocked()
+    }
 }
 
 /// A body that is read from its connection as it is asked for.
@@ -77,6 +84,10 @@ impl Answer {
 
     fn poll_patience(&mut self, cx: &mut Context<'_>, progress: bool) -> Poll<Result<Frame<Bytes>, Error>> {
         let Some(connection) = self.connection.as_mut() else { return Poll::Pending };
+        if self.upload.waits_for_client(&connection.outgoing) {
+            connection.alarm.clear();
+            return Poll::Pending;
+        }
         let patience = self.pool.config.progress_timeout;
         match progress {
             true => connection.alarm.set(patience),

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use http::request::Parts;
 use http::{Request, Response};
 
 use super::connection::Connection;
@@ -24,6 +25,8 @@ pub struct Exchange {
     pool: Arc<Pool>,
     state: State,
     method: RequestMethod,
+    /// The request's head, to give the request back if nobody takes it; not for one of which copies are made.
+    head: Option<Box<Parts>>,
 }
 
 enum State {
@@ -41,18 +44,18 @@ impl Exchange {
             Some(_) => RequestMethod::Upgrade,
             None => RequestMethod::of(request.method()),
         };
-        let state = match pool.take() {
+        let (head, state) = match pool.take() {
             Some(mut connection) => {
-                write(&mut connection.outgoing, request, &pool.name);
-                State::UnderWay(UnderWay::new(connection, method))
+                let head = write(&mut connection.outgoing, request, &pool.name);
+                (head, State::UnderWay(UnderWay::new(connection, method)))
             }
             None => {
                 let mut message = Outgoing::default();
-                write(&mut message, request, &pool.name);
-                State::Connecting(Box::new((connect(&pool), message)))
+                let head = write(&mut message, request, &pool.name);
+                (head, State::Connecting(Box::new((connect(&pool), message))))
             }
         };
-        Self { pool, state, method }
+        Self { pool, state, method, head }
     }
 }
 
@@ -60,12 +63,22 @@ fn connect(pool: &Pool) -> Connecting {
     Box::pin(Connection::open(pool.address, pool.config.connect_timeout))
 }
 
-fn write(outgoing: &mut Outgoing, request: Request<Body>, host: &str) {
+/// Encodes a request; returns its head if its body is still to be read.
+fn write(outgoing: &mut Outgoing, request: Request<Body>, host: &str) -> Option<Box<Parts>> {
     let (head, body) = request.into_parts();
     let framing = encode_request(outgoing.head(), &head, &body, host);
     outgoing.start(framing, body);
     if let Some(upgrade) = Upgrade::among(&head.extensions) {
         outgoing.offered = Some(upgrade.clone());
+    }
+    outgoing.has_body().then(|| Box::new(head))
+}
+
+/// Returns the error with the request, if that can still go to another replica as it is.
+fn giving_back(error: Error, head: Option<Box<Parts>>, message: &mut Outgoing) -> Error {
+    match head.and_then(|head| Some(Request::from_parts(*head, message.take_body()?))) {
+        Some(request) => error.returning(request),
+        None => error,
     }
 }
 
@@ -78,7 +91,14 @@ impl Future for Exchange {
             match &mut this.state {
                 State::Connecting(waiting) => {
                     let (connecting, message) = &mut **waiting;
-                    let mut connection = ready!(connecting.as_mut().poll(cx))?;
+                    let mut connection = match ready!(connecting.as_mut().poll(cx)) {
+                        Ok(connection) => connection,
+                        Err(error) => {
+                            let error = giving_back(error, this.head.take(), message);
+                            this.state = State::Done;
+                            return Poll::Ready(Err(error));
+                        }
+                    };
                     connection.outgoing = mem::take(message);
                     this.state = State::UnderWay(UnderWay::new(connection, this.method));
                 }

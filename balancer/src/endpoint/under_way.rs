@@ -107,6 +107,11 @@ impl UnderWay {
                 Poll::Pending => break,
             }
         }
+        if self.upload.waits_for_client(&connection.outgoing) {
+            connection.alarm.clear();
+            self.progress = None;
+            return Poll::Pending;
+        }
         let progress = Some((connection.outgoing.sent(), self.received));
         if mem::replace(&mut self.progress, progress) != progress {
             connection.alarm.set(pool.config.progress_timeout);

@@ -112,18 +112,19 @@ impl OutlierDetection {
     /// Returns the endpoint whose share of right answers is furthest below that of the others together, with that share
     /// in per cent, if it is far enough.
     pub(crate) fn worst(&self, all: &[Counts]) -> Option<(usize, u64)> {
-        let sum = |counts: &mut dyn Iterator<Item = &Counts>| {
-            counts.fold((0, 0), |(attempts, right), one| (attempts + one.attempts, right + one.right()))
-        };
-        let (attempts, right) = sum(&mut all.iter());
+        let attempts: u64 = all.iter().map(|one| one.attempts).sum();
+        let right: u64 = all.iter().map(Counts::right).sum();
+        // Of days without a failure, products are longer than 64 bits.
+        let times = |one: u64, other: u64| u128::from(one) * u128::from(other);
         let is_far_below = |one: &Counts| {
             let (attempts, right) = (attempts - one.attempts, right - one.right());
             let enough = one.attempts >= u64::from(self.comparison_attempts)
                 && attempts >= u64::from(self.comparison_attempts);
             // Its share is below that percentage of theirs, without dividing.
-            enough && one.right() * attempts * 100 < right * one.attempts * u64::from(self.comparison_percent)
+            let percent = u128::from(self.comparison_percent);
+            enough && times(one.right(), attempts) * 100 < times(right, one.attempts) * percent
         };
-        let share = |one: &Counts| one.right() * 100 / one.attempts.max(1);
+        let share = |one: &Counts| (times(one.right(), 100) / u128::from(one.attempts.max(1))) as u64;
         let below = all.iter().enumerate().filter(|(_, one)| is_far_below(one));
         below.map(|(index, one)| (index, share(one))).min_by_key(|(_, share)| *share)
     }
@@ -190,6 +191,9 @@ mod tests {
         assert_eq!(worst(&[(100, 30), (100, 30), (100, 30)]), None, "all alike: it is what they are asked");
         assert_eq!(worst(&[(40, 40), (100, 0), (100, 0)]), None, "too few to tell");
         assert_eq!(worst(&[(100, 30)]), None, "there are no others");
+        let days = 1 << 40;
+        assert_eq!(worst(&[(days, 1), (days, 0), (days, 0)]), None, "one failure in days");
+        assert_eq!(worst(&[(days, days / 2), (days, 0), (days, 0)]), Some((0, 50)));
         assert_eq!(worst(&[]), None);
     }
 

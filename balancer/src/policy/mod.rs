@@ -98,6 +98,11 @@ impl<'a> Candidates<'a> {
         self.untried_from(0)
     }
 
+    /// Returns whether the request was tried before.
+    pub fn is_repeat(&self) -> bool {
+        !self.tried.is_empty() || self.most_failures != u32::MAX
+    }
+
     /// Returns the endpoints not yet tried, starting at a position and going once around.
     pub(crate) fn untried_from(&self, start: usize) -> impl Iterator<Item = (usize, &'a Load)> + use<'a> {
         let (ready, tried, most) = (self.ready, self.tried, self.most_failures);
@@ -211,7 +216,18 @@ pub(crate) mod tests {
             };
             assert_eq!([pick(0), pick(0), pick(0)], [Some(2); 3], "{kind}");
         }
+        // The same where it may go to those that it has tried.
+        ready[0].run.store(3, Ordering::Relaxed);
+        for kind in PolicyKind::ALL {
+            let round = kind.begin(&ready);
+            let pick = |most_failures| kind.pick(&round, &Candidates { most_failures, ..fresh(&ready) });
+            assert_eq!([pick(0), pick(0), pick(0)], [Some(2); 3], "{kind}");
+        }
         ready[2].run.store(2, Ordering::Relaxed);
+        for kind in PolicyKind::ALL {
+            let candidates = Candidates { most_failures: 0, ..fresh(&ready) };
+            assert_eq!(kind.pick(&kind.begin(&ready), &candidates), None, "{kind}");
+        }
         let candidates = |most_failures| Candidates { most_failures, tried: &tried, ..fresh(&ready) };
         let picked = [0, 1, u32::MAX].map(|most| candidates(most).untried().count());
         assert_eq!(picked, [0, 1, 2]);

@@ -53,7 +53,7 @@ pub(super) fn pick_better(
     second_wins: impl Fn(&Load, &Load) -> bool,
 ) -> Option<usize> {
     let ready = candidates.ready;
-    if !candidates.tried.is_empty() {
+    if candidates.is_repeat() {
         return candidates.fewest_in_flight(random as usize);
     }
     if ready.len() < 2 {

@@ -63,7 +63,7 @@ impl Policy for RoundRobin {
     }
 
     fn pick(&self, turns: &Turns, candidates: &Candidates<'_>) -> Option<usize> {
-        if !candidates.tried.is_empty() {
+        if candidates.is_repeat() {
             let start = turns.retries.fetch_add(1, Ordering::Relaxed);
             return candidates.fewest_in_flight(start as usize);
         }

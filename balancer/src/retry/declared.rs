@@ -45,6 +45,11 @@ impl Declared {
         }
     }
 
+    /// Returns whether this kind was never inserted: certain, though it may have been forgotten whether it was.
+    pub(crate) fn never_contained(&self, kind: RequestKind) -> bool {
+        self.0[kind.slot()].load(Ordering::Relaxed) == 0
+    }
+
     pub(crate) fn contains(&self, kind: RequestKind) -> bool {
         self.0[kind.slot()].load(Ordering::Relaxed) == kind.0
     }

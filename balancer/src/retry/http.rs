@@ -1,8 +1,10 @@
 //! When an HTTP request may be asked again.
 
+use std::sync::Arc;
+
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 
-use super::{RequestKind, counted::counted};
+use super::{RequestKind, counted::counted, declared::Declared};
 use crate::{
     Body, Error, ErrorKind, Fault,
     access_log::AnsweredBy,
@@ -29,7 +31,9 @@ pub const DEFAULT_REPLAY_BYTES: usize = 64 * 1024;
 /// A request goes to another endpoint when the first provably did nothing with it (nothing was sent, or it
 /// answered `martello-not-processed`), or when doing it twice is harmless: its method is idempotent (RFC
 /// 9110, section 9.2.2), or the endpoint has declared this method and path to be a pure function by
-/// `martello-pure: ?1` in an earlier answer. And only if its body is in memory and not too large.
+/// `martello-pure: ?1` in an earlier answer. The word of another endpoint holds for one that has not answered such a
+/// request yet, so that a replica that is broken from the start loses none. And only if its body is in memory and not too
+/// large, or nothing of it was read.
 ///
 /// A request that asks for another protocol on its connection is never repeated once any of it was sent.
 ///
@@ -38,6 +42,8 @@ pub const DEFAULT_REPLAY_BYTES: usize = 64 * 1024;
 pub struct Http {
     replay_bytes: usize,
     pure: Vec<RequestKind>,
+    /// What any endpoint has declared.
+    declared: Arc<Declared>,
     route_headers: bool,
     tells_log: bool,
 }
@@ -51,15 +57,15 @@ pub struct HttpMark {
     upgrade: bool,
 }
 
-impl HttpMark {
-    fn may_repeat_at(&self, endpoint: &Load) -> bool {
-        !self.upgrade && (self.harmless || endpoint.is_pure(self.kind))
-    }
-}
-
 impl Default for Http {
     fn default() -> Self {
-        Self { replay_bytes: DEFAULT_REPLAY_BYTES, pure: Vec::new(), route_headers: false, tells_log: false }
+        Self {
+            replay_bytes: DEFAULT_REPLAY_BYTES,
+            pure: Vec::new(),
+            declared: Arc::default(),
+            route_headers: false,
+            tells_log: false,
+        }
     }
 }
 
@@ -86,6 +92,53 @@ impl Http {
     /// Tells the access log who answered.
     pub(crate) fn telling_log(self) -> Self {
         Self { tells_log: true, ..self }
+    }
+
+    /// Returns whether a request may be repeated although this endpoint may have begun to work on it.
+    fn may_repeat_at(&self, mark: &HttpMark, endpoint: &Load) -> bool {
+        let is_pure = || {
+            let by_others = || self.declared.contains(mark.kind) && endpoint.may_declare(mark.kind);
+            endpoint.is_pure(mark.kind) || by_others()
+        };
+        !mark.upgrade && (mark.harmless || is_pure())
+    }
+
+    fn judge_answer(&self, mark: &HttpMark, endpoint: &Load, response: &Response<Body>) -> Verdict {
+        if let Some(reason) = response.headers().get(NOT_PROCESSED) {
+            let repeat = if mark.upgrade { Repeat::Never } else { Repeat::Elsewhere };
+            return Verdict { outcome: refusal(reason), repeat };
+        }
+        let pure = is_pure(response);
+        if pure {
+            endpoint.declare_pure(mark.kind);
+            self.declared.insert(mark.kind);
+        }
+        if !is_failure(response.status()) {
+            if !pure && self.declared.contains(mark.kind) {
+                endpoint.answer_undeclared(mark.kind);
+            }
+            return Verdict { outcome: Outcome::Success, repeat: Repeat::Never };
+        }
+        if pure {
+            // The function's own answer to this very input: another endpoint would say the same, and a client with bad input could
+            // otherwise have every endpoint ejected.
+            return Verdict { outcome: Outcome::Neutral, repeat: Repeat::Never };
+        }
+        let repeat = if self.may_repeat_at(mark, endpoint) { Repeat::Elsewhere } else { Repeat::Never };
+        Verdict { outcome: Outcome::Failure(FailureKind::Status), repeat }
+    }
+
+    fn judge_error(&self, mark: &HttpMark, endpoint: &Load, error: &Error) -> Verdict {
+        if error.fault() != Fault::Upstream {
+            return Verdict { outcome: Outcome::Neutral, repeat: Repeat::Never };
+        }
+        let safe = error.is_retryable() || self.may_repeat_at(mark, endpoint);
+        let repeat = match (safe, error.kind() == ErrorKind::StaleConnection) {
+            (false, _) => Repeat::Never,
+            (true, true) => Repeat::Anywhere,
+            (true, false) => Repeat::Elsewhere,
+        };
+        Verdict { outcome: outcome_of(error), repeat }
     }
 }
 
@@ -120,14 +173,18 @@ impl Protocol<Request<Body>, Response<Body>, Error> for Http {
         Some(copy)
     }
 
+    fn take_back(&self, error: &mut Error) -> Option<Request<Body>> {
+        error.take_request()
+    }
+
     fn may_give_up(&self, mark: &HttpMark, endpoint: &Load) -> bool {
-        mark.may_repeat_at(endpoint)
+        self.may_repeat_at(mark, endpoint)
     }
 
     fn judge(&self, mark: &HttpMark, endpoint: &Load, result: &Result<Response<Body>, Error>) -> Verdict {
         match result {
-            Ok(response) => judge_answer(mark, endpoint, response),
-            Err(error) => judge_error(mark, endpoint, error),
+            Ok(response) => self.judge_answer(mark, endpoint, response),
+            Err(error) => self.judge_error(mark, endpoint, error),
         }
     }
 
@@ -156,27 +213,6 @@ impl Protocol<Request<Body>, Response<Body>, Error> for Http {
         }
         response.map(|body| counted(body, in_flight))
     }
-}
-
-fn judge_answer(mark: &HttpMark, endpoint: &Load, response: &Response<Body>) -> Verdict {
-    if let Some(reason) = response.headers().get(NOT_PROCESSED) {
-        let repeat = if mark.upgrade { Repeat::Never } else { Repeat::Elsewhere };
-        return Verdict { outcome: refusal(reason), repeat };
-    }
-    let pure = is_pure(response);
-    if pure {
-        endpoint.declare_pure(mark.kind);
-    }
-    if !is_failure(response.status()) {
-        return Verdict { outcome: Outcome::Success, repeat: Repeat::Never };
-    }
-    if pure {
-        // The function's own answer to this very input: another endpoint would say the same, and a client with bad input could
-        // otherwise have every endpoint ejected.
-        return Verdict { outcome: Outcome::Neutral, repeat: Repeat::Never };
-    }
-    let repeat = if mark.may_repeat_at(endpoint) { Repeat::Elsewhere } else { Repeat::Never };
-    Verdict { outcome: Outcome::Failure(FailureKind::Status), repeat }
 }
 
 /// Whether an answer says that its endpoint failed. The function's own answer to its input says nothing of the kind, nor does
@@ -215,12 +251,8 @@ fn is_failure(status: StatusCode) -> bool {
         && status != StatusCode::HTTP_VERSION_NOT_SUPPORTED
 }
 
-fn judge_error(mark: &HttpMark, endpoint: &Load, error: &Error) -> Verdict {
-    if error.fault() != Fault::Upstream {
-        return Verdict { outcome: Outcome::Neutral, repeat: Repeat::Never };
-    }
-    let stale = error.kind() == ErrorKind::StaleConnection;
-    let outcome = match error.kind() {
+fn outcome_of(error: &Error) -> Outcome {
+    match error.kind() {
         // Closing an idle connection is no failure; losing a request with it is.
         ErrorKind::StaleConnection if error.is_retryable() => Outcome::Neutral,
         ErrorKind::StaleConnection | ErrorKind::UpstreamReset => Outcome::Failure(FailureKind::Reset),
@@ -228,14 +260,7 @@ fn judge_error(mark: &HttpMark, endpoint: &Load, error: &Error) -> Verdict {
         ErrorKind::UpstreamTimeout => Outcome::Failure(FailureKind::Timeout),
         ErrorKind::UpstreamProtocol => Outcome::Failure(FailureKind::Protocol),
         _ => Outcome::Failure(FailureKind::Error),
-    };
-    let safe = error.is_retryable() || mark.may_repeat_at(endpoint);
-    let repeat = match (safe, stale) {
-        (false, _) => Repeat::Never,
-        (true, true) => Repeat::Anywhere,
-        (true, false) => Repeat::Elsewhere,
-    };
-    Verdict { outcome, repeat }
+    }
 }
 
 #[cfg(test)]
@@ -311,6 +336,22 @@ mod tests {
         assert_eq!(judge(&other, &endpoint, &result).repeat, Repeat::Never, "another path was not declared");
         let declined = judge(&post(), &Load::new(2, NonZeroU16::MIN), &answer(500, &[(PURE, "?0")]));
         assert_eq!(declined.repeat, Repeat::Never);
+    }
+
+    #[test]
+    fn what_others_declared_holds_until_an_endpoint_has_answered_itself() {
+        let (http, first, newcomer) = (Http::default(), endpoint(), Load::new(2, NonZeroU16::MIN));
+        let judge = |endpoint: &Load, result| http.judge(&http.mark(&post()), endpoint, &result).repeat;
+        let failed = || answer(500, &[]);
+        assert_eq!(judge(&newcomer, failed()), Repeat::Never, "nobody has declared it");
+        judge(&first, answer(200, &[(PURE, "?1")]));
+        assert_eq!(judge(&newcomer, failed()), Repeat::Elsewhere);
+        assert!(http.may_give_up(&http.mark(&post()), &newcomer));
+        judge(&newcomer, answer(200, &[]));
+        assert_eq!(judge(&newcomer, failed()), Repeat::Never, "it does not say so itself");
+        assert_eq!(judge(&first, failed()), Repeat::Elsewhere);
+        judge(&newcomer, answer(200, &[(PURE, "?1")]));
+        assert_eq!(judge(&newcomer, failed()), Repeat::Elsewhere);
     }
 
     #[test]

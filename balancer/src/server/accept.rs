@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{JoinError, JoinSet, unconstrained};
 use tokio::time::{sleep, timeout};
 use tower::Service;
 
@@ -131,7 +131,8 @@ pub(crate) async fn serve_until<M, S>(
         }
     };
     server.drain.enter(Stage::LastAnswers);
-    while let Some(accepted) = accept_now(&listener).await {
+    for _ in 0..BACKLOG {
+        let Some(accepted) = accept_now(&listener).await else { break };
         server.take(accepted, &mut make).await;
     }
     drop(listener);
@@ -148,8 +149,10 @@ async fn accept_now(listener: &TcpListener) -> Option<Accepted> {
             Poll::Pending => None,
         })
     });
-    // An error now is the end of it: there is no later time to try again.
-    accepted.await.filter(Result::is_ok)
+    // Without tokio's budget, which would end it in the middle. An error of the listener is the end of it: there is no later
+    // time to try again.
+    let is_one = |accepted: &Accepted| accepted.as_ref().err().is_none_or(concerns_one_connection);
+    unconstrained(accepted).await.filter(is_one)
 }
 
 struct Server {

@@ -4,6 +4,8 @@ use std::io;
 use std::task::{Context, Poll, ready};
 
 use bytes::Buf;
+use rustix::net::{RecvFlags, recv};
+use tokio::net::TcpStream;
 
 use super::client_body::{ClientReader, gone};
 use super::{Connection, Phase};
@@ -70,9 +72,7 @@ impl Connection {
 
     /// Waits for the first byte of a request without holding memory for it.
     fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if self.drain.poll_stage(cx) == Stage::NoMoreRequests {
-            return Poll::Ready(Ok(0));
-        }
+        let no_more = self.drain.poll_stage(cx) == Stage::NoMoreRequests;
         self.count.enter(Phase::Waiting);
         self.outgoing.release();
         let reader = self.reader.as_mut().expect(HOME);
@@ -82,11 +82,15 @@ impl Connection {
             other => other.map_ok(|()| 0),
         };
         if readable.is_pending() {
+            if no_more {
+                let has_come = has_bytes(reader.io.as_ref());
+                return if has_come { Poll::Pending } else { Poll::Ready(Ok(0)) };
+            }
             self.alarm.set_if_clear(self.config.idle_timeout);
             ready!(self.alarm.poll(cx));
             return Poll::Ready(Ok(0));
         }
-        // From the first byte on, it is the head's time that runs.
+        // Also where no more is wanted: what has come already would be lost. From the first byte on, it is the head's time that runs.
         self.alarm.clear();
         readable
     }
@@ -106,6 +110,13 @@ impl Connection {
     pub(super) fn reader(&mut self) -> &mut ClientReader {
         self.reader.as_mut().expect(HOME)
     }
+}
+
+/// Whether bytes have come of which the runtime does not know yet; it will say so.
+fn has_bytes(stream: &TcpStream) -> bool {
+    let mut byte = [0; 1];
+    let peeked = recv(stream, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT);
+    peeked.is_ok_and(|(_, count)| count > 0)
 }
 
 /// Why the receiving end is there: an exchange either gets it back from the body that it lent it to, or ends the
