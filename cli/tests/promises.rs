@@ -30,8 +30,9 @@ async fn main() {
     let with_uvicorn = faults::replica::python().is_some();
     let is_wanted = |fault: &Fault| is_named(fault) && (!with_uvicorn || fault.fits_any_server());
     let (mut tried, mut broken) = (0, 0);
+    let mut usual = [None; LOADS.len()];
     for fault in Fault::ALL.into_iter().filter(is_wanted) {
-        for load in LOADS {
+        for (load, usual) in LOADS.into_iter().zip(&mut usual) {
             // The same clients with pauses, which is what this one is about: more of them show nothing else.
             if fault == Fault::Idle && !matches!(load, Load::Closed(256, _)) {
                 continue;
@@ -42,7 +43,10 @@ async fn main() {
             }
             let began = Instant::now();
             let outcome = run(fault, load, Kind::Martello, PACE).await;
-            let problems = problems(fault, &outcome);
+            if fault == Fault::None {
+                *usual = Some(outcome.rate);
+            }
+            let problems = problems(fault, &outcome, *usual);
             tried += 1;
             broken += problems.len();
             say(fault, load, &outcome, began.elapsed(), &problems);
@@ -53,8 +57,15 @@ async fn main() {
     assert!(tried > 0 || !with_uvicorn, "no fault that any server can have has a name with {wanted:?}");
 }
 
-/// What of an outcome is against the promises.
-fn problems(fault: Fault, outcome: &Outcome) -> Vec<String> {
+/// How long clients may wait for a 503 once an outage is known, and for the first answer once a replica is back: the time
+/// between two probes.
+const SOON: Duration = Duration::from_secs(1);
+
+/// The least of the sound replicas' share that is answered while others keep requests waiting.
+const LEAST_SHARE: f64 = 0.9;
+
+/// What of an outcome is against the promises, where so many answers a second are usual.
+fn problems(fault: Fault, outcome: &Outcome, usual: Option<f64>) -> Vec<String> {
     let mut problems = Vec::new();
     // Too few to say anything; clients that pause ask less.
     if outcome.answered < if fault == Fault::Idle { 100 } else { 400 } {
@@ -64,10 +75,20 @@ fn problems(fault: Fault, outcome: &Outcome) -> Vec<String> {
         if outcome.failed > 0 {
             problems.push(format!("{} requests failed", outcome.failed));
         }
+        let least = usual.map(|usual| usual * LEAST_SHARE * fault.sound_share());
+        if fault.keeps_waiting() && least.is_some_and(|least| outcome.rate < least) {
+            problems.push(format!("only {:.0} answers a second", outcome.rate));
+        }
         return problems;
     }
     let unexplained = outcome.kinds.iter().filter(|(kind, count)| !is_explained(fault, kind, *count));
     problems.extend(unexplained.map(|(kind, count)| format!("{count} times {kind}")));
+    if outcome.told_after.is_none_or(|after| after > SOON) {
+        problems.push(format!("told only after {:.1?}", outcome.told_after));
+    }
+    if outcome.back_after.is_none_or(|after| after > SOON) {
+        problems.push(format!("back only after {:.1?}", outcome.back_after));
+    }
     if outcome.amplification.is_some_and(|times| times > 1.2) {
         problems
             .push(format!("the outage was amplified {:.2} times", outcome.amplification.unwrap_or_default()));

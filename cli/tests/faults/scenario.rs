@@ -26,6 +26,8 @@ pub(crate) enum Fault {
     FreezeTwo,
     Silent,
     Error,
+    NewError,
+    NewSilent,
     Reset,
     Close,
     Idle,
@@ -37,7 +39,7 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::None,
         Self::Scale,
         Self::NamesFail,
@@ -48,6 +50,8 @@ impl Fault {
         Self::FreezeTwo,
         Self::Silent,
         Self::Error,
+        Self::NewError,
+        Self::NewSilent,
         Self::Reset,
         Self::Close,
         Self::Idle,
@@ -70,6 +74,8 @@ impl Fault {
             Self::FreezeTwo => "two of three frozen, then continued",
             Self::Silent => "one takes requests and never answers, its probe does",
             Self::Error => "one of four answers 500 at once",
+            Self::NewError => "a fourth joins that answers 500 from the start",
+            Self::NewSilent => "a fourth joins that never answers, its probe does",
             Self::Reset => "one resets in the middle of each body",
             Self::Close => "all close silently after each 100th answer",
             Self::Idle => "all close connections that are idle for 5 s",
@@ -103,7 +109,16 @@ impl Fault {
 
     /// Whether a replica keeps requests waiting, so that throughput is the question.
     pub(crate) fn keeps_waiting(self) -> bool {
-        matches!(self, Self::Freeze | Self::FreezeTwo | Self::Silent)
+        matches!(self, Self::Freeze | Self::FreezeTwo | Self::Silent | Self::NewSilent)
+    }
+
+    /// The share of the replicas that goes on answering meanwhile.
+    pub(crate) fn sound_share(self) -> f64 {
+        match self {
+            Self::Freeze | Self::Silent => 2.0 / 3.0,
+            Self::FreezeTwo => 1.0 / 3.0,
+            _ => 1.0,
+        }
     }
 
     pub(crate) fn is_outage(self) -> bool {
@@ -176,8 +191,9 @@ impl World {
         if fault == Fault::HotSwap {
             return Self::of_predictions(kind, folder, pace).await;
         }
-        let by_name = matches!(fault, Fault::Scale | Fault::NamesFail);
-        let count = if matches!(fault, Fault::Scale | Fault::Error) { 4 } else { 3 };
+        let joins = matches!(fault, Fault::NewError | Fault::NewSilent);
+        let by_name = joins || matches!(fault, Fault::Scale | Fault::NamesFail);
+        let count = if joins || matches!(fault, Fault::Scale | Fault::Error) { 4 } else { 3 };
         let mut replicas = vec![Replica::start(SocketAddr::from(([127, 0, 0, 2], 0))).await];
         let port = replicas[0].address.port();
         for number in 1..count {
@@ -198,6 +214,11 @@ impl World {
         };
         for replica in &mut replicas {
             replica.behave(mode).await;
+        }
+        match fault {
+            Fault::NewError => drop(replicas[3].behave(Mode::Error).await),
+            Fault::NewSilent => drop(replicas[3].behave(Mode::Silent).await),
+            _ => {}
         }
         let proxy = Proxy::start(kind, upstream, folder, &[]).await;
         Self { replicas, names, proxy, ledger: Arc::default(), pace, data: folder.into() }
@@ -251,6 +272,11 @@ impl World {
             Fault::FreezeTwo => self.freeze(2).await,
             Fault::Silent => self.misbehave(Mode::Silent).await,
             Fault::Error => self.misbehave(Mode::Error).await,
+            Fault::NewError | Fault::NewSilent => {
+                self.scale_to(4).await;
+                self.is_asked(3).await;
+                sleep(step * 3).await;
+            }
             Fault::Reset => self.misbehave(Mode::Reset).await,
             Fault::Close => sleep(step * 2).await,
             Fault::Idle => sleep(Duration::from_secs(10)).await,
@@ -305,6 +331,11 @@ impl World {
         let late = Zone::Late(Duration::from_secs(3), all.clone());
         for zone in [Zone::Failure, Zone::NoSuchName, Zone::Addresses(Vec::new()), Zone::Nothing, late] {
             names.say(zone);
+            let (before, began) = (names.asked(), Instant::now());
+            // A balancer that does not ask again is not waited for longer.
+            while names.asked() == before && began.elapsed() < Duration::from_secs(3) {
+                sleep(Duration::from_millis(20)).await;
+            }
             sleep(self.pace.step).await;
         }
         names.say(Zone::Addresses(all));
