@@ -8,7 +8,11 @@ mod wire;
 use std::time::Duration;
 
 use bad_answers::BROKEN;
-use martello_balancer::{EndpointConfig, ServerConfig};
+use http_body_util::BodyExt;
+use martello_balancer::{
+    Balance, Body, EndpointConfig, EndpointState, Http, HttpEndpoint, ServerConfig, policy::RoundRobin,
+};
+use tower::ServiceExt;
 use wire::{Client, Front, Replica, Reply, body, status};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -275,4 +279,25 @@ async fn a_replica_that_is_not_there_is_a_502() {
     let mut client = Client::connect(front.address).await;
     let answer = client.ask(GET).await;
     assert_eq!(status(&answer), 502);
+}
+
+#[tokio::test]
+async fn a_replica_whose_answers_break_off_is_ejected() {
+    let cut = Reply::AnswerAndClose(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nab");
+    let whole = Reply::Answer(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n");
+    let replicas = [Replica::start(whole).await, Replica::start(cut).await];
+    let endpoint = |replica: &Replica| HttpEndpoint::new(replica.address, EndpointConfig::default());
+    let named = ["whole", "cut"].into_iter().zip(replicas.iter().map(endpoint));
+    let balance = Balance::builder().protocol(Http::default()).build(RoundRobin, named);
+    let mut broken = 0;
+    for _ in 0..40 {
+        let request = http::Request::post("/").header("host", "a").body(Body::empty()).unwrap();
+        let answer = balance.clone().oneshot(request).await.unwrap();
+        broken += u64::from(answer.into_body().collect().await.is_err());
+    }
+    let snapshot = balance.snapshot();
+    let cut = snapshot.endpoint("cut").unwrap();
+    assert_eq!((cut.state, cut.failures), (EndpointState::Ejected, broken));
+    // Five in a row, and the one whose beginning showed the fifth.
+    assert_eq!(broken, 6);
 }

@@ -8,7 +8,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    InFlight, Load, NoEndpoint, Outcome,
+    FailureKind, InFlight, Load, NoEndpoint, Outcome,
     node::{Node, View},
     set::Set,
     verdicts::Evidence,
@@ -132,7 +132,7 @@ impl<E, P: Policy> Attempt<E, P> {
         }
         let took = now.saturating_duration_since(self.started);
         match outcome {
-            Outcome::Success => self.succeeded(set, took),
+            Outcome::Success => self.succeeded(set, took, now),
             Outcome::Failure(kind) => {
                 self.load().failures.fetch_add(1, Ordering::Relaxed);
                 set.failed(self.load(), kind, self.started, now);
@@ -143,10 +143,14 @@ impl<E, P: Policy> Attempt<E, P> {
         self.in_flight
     }
 
-    fn succeeded(&self, set: &Set<E, P>, took: Duration) {
+    fn succeeded(&self, set: &Set<E, P>, took: Duration, now: Instant) {
         let load = self.load();
         load.latency.record(took);
-        load.forgive();
+        match load.take_broken() {
+            0 => load.forgive(),
+            // This one, too, has only begun well.
+            broken => (0..broken).for_each(|_| set.failed(load, FailureKind::Reset, self.started, now)),
+        }
         set.bucket.deposit();
         set.patience.learn(took);
         if load.out.load(Ordering::Relaxed) {
@@ -158,7 +162,7 @@ impl<E, P: Policy> Attempt<E, P> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Balance, FailureKind, health::EndpointState, policy::RoundRobin};
+    use crate::{Balance, health::EndpointState, policy::RoundRobin};
 
     type Services = Arc<Set<&'static str, RoundRobin>>;
 

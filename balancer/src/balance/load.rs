@@ -43,6 +43,8 @@ pub struct Load {
     pub(crate) retries: AtomicU64,
     pub(crate) ejections: AtomicU64,
     pub(crate) latency: Histogram,
+    /// Answers that broke off behind their heads and were not counted as failures in a row yet.
+    broken: AtomicU32,
     /// Failed connections since the last success.
     connect_failures: AtomicU32,
     /// Set while the endpoint is out, so that a success can tell at the cost of one load.
@@ -77,6 +79,7 @@ impl Load {
             retries: AtomicU64::new(0),
             ejections: AtomicU64::new(0),
             latency: Histogram::new(),
+            broken: AtomicU32::new(0),
             connect_failures: AtomicU32::new(0),
             out: AtomicBool::new(false),
         }
@@ -131,6 +134,12 @@ impl Load {
             return self.connect_failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         }
         all
+    }
+
+    /// Returns how many answers broke off behind their heads since this was last asked.
+    pub(crate) fn take_broken(&self) -> u32 {
+        // Nearly always none: do not take the cache line from the other threads.
+        if self.broken.load(Ordering::Relaxed) == 0 { 0 } else { self.broken.swap(0, Ordering::Relaxed) }
     }
 
     /// Returns 64 bits, zero at first, in which the policy may keep what it learns of this endpoint.
@@ -221,6 +230,12 @@ impl InFlight {
 
     pub(super) fn load(&self) -> &Load {
         &self.0
+    }
+
+    /// Notes that the answer broke off, although it had begun as a success.
+    pub(crate) fn broke_off(&self) {
+        self.0.failures.fetch_add(1, Ordering::Relaxed);
+        self.0.broken.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Waits until the endpoint is leaving.

@@ -18,7 +18,10 @@ use serde::Serialize;
 use tokio::{sync::Notify, time::timeout};
 use tower::Service;
 
-use crate::{Body, Error, ErrorKind, retry::counted};
+use crate::{
+    Body, Error, ErrorKind,
+    retry::{Kept, counted},
+};
 
 /// How many requests may be under way at once, and how many more may wait for how long. Whoever comes then is
 /// told at once: 503 with the reason `overloaded` and `Retry-After`.
@@ -109,6 +112,8 @@ const LOOK: Duration = Duration::from_millis(50);
 /// One of the places, free again when it is dropped.
 #[derive(Debug)]
 pub(super) struct Place(Arc<Inner>);
+
+impl Kept for Place {}
 
 impl Drop for Place {
     fn drop(&mut self) {

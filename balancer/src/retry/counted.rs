@@ -8,10 +8,22 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
-use crate::{Body, Error};
+use crate::{Body, Error, Fault, InFlight};
+
+/// What is kept for as long as a body is on its way.
+pub(crate) trait Kept: Send + Unpin + 'static {
+    /// Told if the endpoint did not send the whole.
+    fn broke_off(&self) {}
+}
+
+impl Kept for InFlight {
+    fn broke_off(&self) {
+        Self::broke_off(self);
+    }
+}
 
 /// Returns the body, which keeps what it is given until it has ended or is dropped.
-pub(crate) fn counted<G: Send + Unpin + 'static>(body: Body, kept: G) -> Body {
+pub(crate) fn counted(body: Body, kept: impl Kept) -> Body {
     let mut body = body;
     if let Some(tunnel) = body.as_tunnel_mut() {
         tunnel.keep(kept);
@@ -26,7 +38,7 @@ struct Counted<G> {
     kept: Option<G>,
 }
 
-impl<G: Unpin> HttpBody for Counted<G> {
+impl<G: Kept> HttpBody for Counted<G> {
     type Data = Bytes;
     type Error = Error;
 
@@ -35,6 +47,11 @@ impl<G: Unpin> HttpBody for Counted<G> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if let (Poll::Ready(Some(Err(error))), Some(kept)) = (&polled, &self.kept)
+            && error.fault() == Fault::Upstream
+        {
+            kept.broke_off();
+        }
         let ended = matches!(polled, Poll::Ready(None | Some(Err(_)))) || self.body.is_end_stream();
         if ended {
             self.kept = None;
@@ -58,7 +75,7 @@ mod tests {
     use http_body_util::{BodyExt, Full};
 
     use super::*;
-    use crate::{InFlight, Load};
+    use crate::{ErrorKind, Load};
 
     #[tokio::test]
     async fn a_body_is_in_flight_until_it_ends_or_is_dropped() {
@@ -71,5 +88,30 @@ mod tests {
         assert_eq!(load.in_flight(), 1);
         drop(dropped);
         assert_eq!(load.in_flight(), 0);
+        assert_eq!(load.take_broken(), 0, "who does not want the rest says nothing of the endpoint");
+    }
+
+    struct Breaks(ErrorKind);
+
+    impl HttpBody for Breaks {
+        type Data = Bytes;
+        type Error = Error;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+            Poll::Ready(Some(Err(Error::new(self.0, "it broke off"))))
+        }
+    }
+
+    #[tokio::test]
+    async fn only_the_endpoint_can_break_a_body_off() {
+        for (kind, broken) in [(ErrorKind::UpstreamReset, 1), (ErrorKind::ClientGone, 0)] {
+            let load = Arc::new(Load::new(1, NonZeroU16::MIN));
+            let mut body = counted(Body::stream(Breaks(kind)), InFlight::begin(&load));
+            assert!(body.frame().await.unwrap().is_err());
+            assert_eq!((load.take_broken(), load.in_flight()), (broken, 0), "{kind:?}");
+        }
     }
 }

@@ -8,7 +8,10 @@ mod tried;
 mod try_timeout;
 
 pub(crate) use self::{
-    budget::Bucket, counted::counted, declared::Declared, http::is_of_a_failing_endpoint,
+    budget::Bucket,
+    counted::{Kept, counted},
+    declared::Declared,
+    http::is_of_a_failing_endpoint,
     try_timeout::Patience,
 };
 pub use self::{
