@@ -1,7 +1,7 @@
 //! A histogram of latencies that costs one atomic addition.
 
 use std::{
-    fmt,
+    fmt, iter,
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
@@ -46,7 +46,7 @@ impl fmt::Debug for Histogram {
 }
 
 /// A copy of a [`Histogram`], from which percentiles are read.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Latencies {
     counts: Vec<u64>,
     total: u64,
@@ -57,6 +57,14 @@ impl Latencies {
     /// Returns how many latencies were counted.
     pub(crate) fn count(&self) -> u64 {
         self.total
+    }
+
+    /// Returns those that were not counted yet when `earlier` was read.
+    pub(crate) fn since(&self, earlier: &Self) -> Self {
+        let before = earlier.counts.iter().copied().chain(iter::repeat(0));
+        let counts: Vec<u64> =
+            self.counts.iter().zip(before).map(|(now, before)| now.saturating_sub(before)).collect();
+        Self { total: counts.iter().sum(), counts, sum: self.sum.saturating_sub(earlier.sum) }
     }
 
     /// Returns the sum of all latencies in seconds.

@@ -11,7 +11,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::latency::Histogram;
+use super::{latency::Histogram, recent::Recent};
 use crate::{
     FailureKind,
     retry::{Declared, RequestKind},
@@ -43,6 +43,7 @@ pub struct Load {
     pub(crate) retries: AtomicU64,
     pub(crate) ejections: AtomicU64,
     pub(crate) latency: Histogram,
+    pub(crate) recent: Recent,
     /// Answers that broke off behind their heads and were not counted as failures in a row yet.
     broken: AtomicU32,
     /// Failed connections since the last success.
@@ -79,6 +80,7 @@ impl Load {
             retries: AtomicU64::new(0),
             ejections: AtomicU64::new(0),
             latency: Histogram::new(),
+            recent: Recent::new(),
             broken: AtomicU32::new(0),
             connect_failures: AtomicU32::new(0),
             out: AtomicBool::new(false),

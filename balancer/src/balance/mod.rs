@@ -10,6 +10,7 @@ mod load;
 mod node;
 mod outcome;
 mod protocol;
+mod recent;
 mod service;
 mod set;
 mod slow_start;

@@ -67,7 +67,8 @@ pub struct EndpointSnapshot {
     pub(crate) latencies: Latencies,
 }
 
-/// Percentiles of latency in milliseconds, to within 6 %; `None` before the first answer.
+/// Percentiles of latency in milliseconds, to within 6 %: of the last ten to twenty seconds, or of all since the last
+/// snapshot where that is longer ago; `None` where nothing was answered in that time.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct LatencySnapshot {
@@ -105,6 +106,7 @@ impl EndpointSnapshot {
     fn of<E>(member: &Member<E>, now: Instant) -> Self {
         let (load, condition) = (&member.node.load, &member.condition);
         let latencies = load.latency.read();
+        let recent = load.recent.of(&latencies);
         Self {
             name: member.node.name().to_owned(),
             state: condition.state,
@@ -117,9 +119,9 @@ impl EndpointSnapshot {
             ejections: load.ejections.load(Ordering::Relaxed),
             in_flight: load.in_flight(),
             latency: LatencySnapshot {
-                p50_ms: latencies.quantile_ms(0.5),
-                p95_ms: latencies.quantile_ms(0.95),
-                p99_ms: latencies.quantile_ms(0.99),
+                p50_ms: recent.quantile_ms(0.5),
+                p95_ms: recent.quantile_ms(0.95),
+                p99_ms: recent.quantile_ms(0.99),
             },
             latencies,
         }
