@@ -148,6 +148,8 @@ impl<E, P: Policy> Attempt<E, P> {
         load.latency.record(took);
         match load.take_broken() {
             0 => load.forgive(),
+            // They are why it is out; a trial is judged by itself.
+            _ if load.out.load(Ordering::Relaxed) => load.forgive(),
             // This one, too, has only begun well.
             broken => (0..broken).for_each(|_| set.failed(load, FailureKind::Reset, self.started, now)),
         }
@@ -212,5 +214,18 @@ mod tests {
         assert_eq!(state(&set, "a"), EndpointState::Ejected);
         drop(Attempt::first(&set).unwrap().attempt.finish(&set, Outcome::Success));
         assert_eq!(state(&set, "a"), EndpointState::Ready);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_broke_off_before_a_trial_does_not_count_against_it() {
+        let balance = Balance::new(RoundRobin, [("a", "a"), ("b", "b")]);
+        let set = balance.set();
+        eject(set, "a").await;
+        let member = |set: &Services| set.view().members.iter().find(|one| one.node.name() == "a").cloned();
+        InFlight::begin(&member(set).unwrap().node.load).broke_off();
+        let attempt = Attempt::first(set).unwrap().attempt;
+        assert_eq!((attempt.load().name(), state(set, "a")), ("a", EndpointState::OnTrial));
+        attempt.finish(set, Outcome::Success);
+        assert_eq!(state(set, "a"), EndpointState::Ready);
     }
 }

@@ -117,6 +117,7 @@ impl Fault {
         match self {
             Self::Freeze | Self::Silent => 2.0 / 3.0,
             Self::FreezeTwo => 1.0 / 3.0,
+            Self::NewSilent => 3.0 / 4.0,
             _ => 1.0,
         }
     }
