@@ -47,6 +47,7 @@ impl SlowStart {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Balance, balance::Evidence, health::Recheck, policy::RoundRobin};
 
     #[tokio::test(start_paused = true)]
     async fn the_share_grows_from_a_tenth_to_the_whole() {
@@ -58,5 +59,27 @@ mod tests {
             let taken = (0..10_000).filter(|_| slow.takes(until, now)).count() as f64 / 10_000.0;
             assert!((taken - expected).abs() < 0.02, "after {after} s: {taken} is not {expected}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn however_long_a_newcomer_takes_it_is_new_when_it_is_ready_and_only_then() {
+        let builder = Balance::builder().slow_start(Duration::from_secs(4)).recheck(Recheck::Asking);
+        let balance = builder.build(RoundRobin, [("old", ())]);
+        let set = balance.set();
+        let member = |name: &str| {
+            set.view().members.iter().find(|member| member.node.name() == name).cloned().expect("it is in")
+        };
+        let ready = |name| set.readmit(member(name).node.id(), Instant::now(), Evidence::Probe);
+        let is_growing = |name| member(name).condition.grows_until.is_some();
+        ready("old");
+        tokio::time::advance(Duration::from_secs(10)).await;
+        balance.endpoints().add("new", ());
+        // It is still loading.
+        set.mark_unhealthy(member("new").node.id(), "its probe fails".to_owned());
+        ready("new");
+        assert_eq!(["old", "new"].map(is_growing), [false, true]);
+        set.mark_unhealthy(member("new").node.id(), "its probe fails".to_owned());
+        ready("new");
+        assert!(!is_growing("new"), "it has served before");
     }
 }
