@@ -279,6 +279,15 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn targets_of_a_service_may_be_of_two_families() {
+        for (host, found) in [("_http._tcp.replica", 2), ("replica", 1)] {
+            let (dns, _) = dns(&[Say::Found(&["10.0.0.1", "::1"])]);
+            let mut dns = Dns::with_resolver(dns.resolver, host, 8000);
+            assert_eq!(next(&mut dns).await.len(), found, "{host}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn the_last_good_set_stays_when_the_resolver_fails() {
         let (mut dns, asked) = dns(&[
             Say::Found(&["10.0.0.1"]),
