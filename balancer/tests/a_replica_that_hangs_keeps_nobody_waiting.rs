@@ -67,7 +67,7 @@ async fn a_frozen_replica_fails_no_request_and_returns_when_it_goes_on() {
 async fn a_silent_replica_whose_probe_succeeds_costs_no_request_and_little_time() {
     let replicas: Vec<Replica> = (0..3).map(|_| Replica::start()).collect();
     let builder = Balancer::builder().probe(Probe::http("/health").unwrap());
-    let all = Running::start(builder.upstreams(replicas.iter().map(|replica| replica.address))).await;
+    let all = Running::start_ready(builder.upstreams(replicas.iter().map(|replica| replica.address))).await;
     let mut client = Client::new(all.address);
     for number in 0..6 {
         assert_eq!(client.post(number.to_string()).await.unwrap().status(), 200);
@@ -95,7 +95,7 @@ async fn what_may_not_be_repeated_is_waited_for() {
     let mut outliers = OutlierDetection::never();
     outliers.consecutive_timeouts = std::num::NonZeroU32::MIN;
     let builder = Balancer::builder().try_timeout(hasty).outlier_detection(outliers);
-    let running = Running::start(builder.upstreams(replicas.iter().map(|replica| replica.address))).await;
+    let running = Running::start_ready(builder.upstreams(replicas.iter().map(|replica| replica.address))).await;
     let mut client = Client::new(running.address);
     // Its first answer, which is late, is what declares the path pure: before it, nobody knows.
     for number in 0..2 {

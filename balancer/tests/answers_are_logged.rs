@@ -13,7 +13,7 @@ async fn lines(format: AccessLogFormat, path: &Path) -> Vec<String> {
     let mut replicas = [Replica::start(), Replica::start()];
     let builder = Balancer::builder().access_log(AccessLog::to_file(path, format));
     let builder = builder.upstreams(replicas.iter().map(|replica| replica.address));
-    let running = Running::start(builder).await;
+    let running = Running::start_ready(builder).await;
     let mut client = Client::new(running.address);
     for number in 0..4 {
         assert_eq!(client.post(format!("body {number}")).await.expect("it answers").status(), 200);

@@ -12,7 +12,7 @@ async fn every_policy_answers_and_round_robin_is_even() {
     for policy in PolicyKind::ALL {
         let replicas = [Replica::start(), Replica::start(), Replica::start()];
         let addresses = replicas.iter().map(|replica| replica.address);
-        let running = Running::start(Balancer::builder().upstreams(addresses).policy(policy)).await;
+        let running = Running::start_ready(Balancer::builder().upstreams(addresses).policy(policy)).await;
         let mut client = Client::new(running.address);
         for number in 0..60 {
             let answer = client.post(number.to_string()).await.unwrap();

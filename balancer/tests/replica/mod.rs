@@ -21,7 +21,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
-use martello_balancer::{Balancer, BalancerBuilder, Replicas, Status};
+use martello_balancer::{Balancer, BalancerBuilder, EndpointSnapshot, EndpointState, Replicas, Status};
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
@@ -174,7 +174,15 @@ impl Running {
     }
 
     pub(crate) async fn over(replicas: &[Replica]) -> Self {
-        Self::start(Balancer::builder().upstreams(replicas.iter().map(|replica| replica.address))).await
+        Self::start_ready(Balancer::builder().upstreams(replicas.iter().map(|replica| replica.address))).await
+    }
+
+    /// Starts, and returns when every upstream is ready: turns begin anew with each that joins.
+    pub(crate) async fn start_ready(builder: BalancerBuilder) -> Self {
+        let running = Self::start(builder).await;
+        let is_ready = |endpoint: &EndpointSnapshot| endpoint.state == EndpointState::Ready;
+        eventually("all are ready", || running.status.snapshot().endpoints.iter().all(is_ready)).await;
+        running
     }
 
     pub(crate) async fn stop(mut self) {
