@@ -35,7 +35,7 @@ pub use endpoint::{EndpointConfig, Exchange, HttpEndpoint};
 pub use error::{Error, ErrorKind, Fault, Stage};
 pub use h1::{Body, Limits, Underscores, Upgrades};
 pub use health::{EndpointState, OutlierDetection, Probe, ProbeTarget};
-pub use proxy::{ForwardedFor, Proxy, ProxyFuture, ProxyRules, Via};
+pub use proxy::{Proxy, ProxyFuture, ProxyRules, Via};
 pub use retry::{
     DEFAULT_REPLAY_BYTES, ENDPOINT, Http, HttpMark, NOT_PROCESSED, PURE, RequestKind, RetryBudget, TRIES,
     Tried, TryTimeout,

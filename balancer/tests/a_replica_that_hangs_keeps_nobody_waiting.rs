@@ -8,7 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use martello_balancer::{Balancer, EndpointState, OutlierDetection, Probe, TryTimeout};
@@ -95,7 +95,8 @@ async fn what_may_not_be_repeated_is_waited_for() {
     let mut outliers = OutlierDetection::never();
     outliers.consecutive_timeouts = std::num::NonZeroU32::MIN;
     let builder = Balancer::builder().try_timeout(hasty).outlier_detection(outliers);
-    let running = Running::start_ready(builder.upstreams(replicas.iter().map(|replica| replica.address))).await;
+    let running =
+        Running::start_ready(builder.upstreams(replicas.iter().map(|replica| replica.address))).await;
     let mut client = Client::new(running.address);
     // Its first answer, which is late, is what declares the path pure: before it, nobody knows.
     for number in 0..2 {
@@ -105,5 +106,40 @@ async fn what_may_not_be_repeated_is_waited_for() {
     assert_eq!(snapshot.endpoints.iter().map(|endpoint| endpoint.retries).sum::<u64>(), 0);
     assert_eq!(snapshot.endpoints.iter().map(|endpoint| endpoint.failures).sum::<u64>(), 0);
     assert_eq!([replicas[0].reached(), replicas[1].reached()], [1, 1]);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_asks_for_health_is_told_within_five_seconds() {
+    let replicas = [Replica::start(), Replica::start()];
+    let running = Running::over(&replicas).await;
+    replicas.iter().for_each(|replica| replica.answer_slowly(Duration::from_secs(20)));
+    let began = Instant::now();
+    let answer = Client::new(running.address).get("/health").await;
+    let took = began.elapsed();
+    assert_eq!(answer.status(), 503, "both have failed, and nobody else is there");
+    assert!(answer.body().ends_with(br#""reason":"no-endpoint"}"#), "{:?}", answer.body());
+    assert!((4.9..8.0).contains(&took.as_secs_f64()), "{took:?}");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_path_with_a_timeout_of_its_own_is_not_waited_for_longer() {
+    let replicas = [Replica::start(), Replica::start()];
+    replicas.iter().for_each(|replica| replica.answer_slowly(Duration::from_millis(900)));
+    let patient = TryTimeout::NEVER;
+    let builder =
+        Balancer::builder().timeouts_at([("/soon", Duration::from_millis(200))]).try_timeout(patient);
+    let running =
+        Running::start_ready(builder.upstreams(replicas.iter().map(|replica| replica.address))).await;
+    let failures =
+        || running.status.snapshot().endpoints.iter().map(|endpoint| endpoint.failures).sum::<u64>();
+    let mut client = Client::new(running.address);
+    for (path, status) in [("/sooner", 200), ("/soon?now", 504), ("/health", 200)] {
+        assert_eq!(client.get(path).await.status(), status, "{path}");
+    }
+    assert_eq!(failures(), 1);
+    replicas.iter().for_each(|replica| replica.answer_slowly(Duration::ZERO));
+    assert_eq!(client.get("/soon").await.status(), 200);
     running.stop().await;
 }

@@ -4,6 +4,8 @@ mod replica;
 
 use std::{path::Path, time::Duration};
 
+use http::Request;
+use http_body_util::Full;
 use martello_balancer::{AccessLog, AccessLogFormat, Balancer};
 use replica::{Client, Replica, Running};
 use serde_json::{Value, json};
@@ -28,10 +30,15 @@ async fn lines(format: AccessLogFormat, path: &Path) -> Vec<String> {
     let status = running.status.clone();
     running.stop().await;
     drop(status);
+    written(path, 7).await
+}
+
+/// Waits until the log has so many lines.
+async fn written(path: &Path, count: usize) -> Vec<String> {
     let written = async {
         loop {
             let text = std::fs::read_to_string(path).expect("the log is there");
-            if text.lines().count() == 7 {
+            if text.lines().count() == count {
                 return text.lines().map(str::to_owned).collect();
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -69,4 +76,21 @@ async fn combined_lines_are_those_of_nginx() {
         );
     }
     assert!(lines[6].contains("\" 503 - \""), "{}", lines[6]);
+}
+
+#[tokio::test]
+async fn the_client_behind_a_trusted_proxy_is_who_asked() {
+    let (folder, replica) = (tempfile::tempdir().unwrap(), Replica::start());
+    for (hops, expected) in [(0, "127.0.0.1"), (1, "10.0.0.7"), (2, "6.6.6.6"), (3, "127.0.0.1")] {
+        let path = folder.path().join(hops.to_string());
+        let builder = Balancer::builder().access_log(AccessLog::to_file(&path, AccessLogFormat::Combined));
+        let running = Running::start_ready(builder.trusted_hops(hops).upstream(replica.address)).await;
+        let request = Request::post("/predict").header("x-forwarded-for", "6.6.6.6, 10.0.0.7");
+        let mut client = Client::new(running.address);
+        assert_eq!(client.send(request.body(Full::default()).unwrap()).await.unwrap().status(), 200);
+        drop(client);
+        running.stop().await;
+        let lines = written(&path, 1).await;
+        assert!(lines[0].starts_with(&format!("{expected} - - ")), "{hops} hops: {lines:?}");
+    }
 }

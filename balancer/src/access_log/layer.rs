@@ -22,7 +22,7 @@ use super::{
     LogWriter,
     line::{Answered, AnsweredBy, Asked},
 };
-use crate::{Body, Error, server::refusal};
+use crate::{Body, Error, proxy::client, server::refusal};
 
 /// Logs what the service answers, if there is a log.
 #[derive(Debug, Clone)]
@@ -30,11 +30,13 @@ pub(crate) struct Logged<S> {
     inner: S,
     log: Option<LogWriter>,
     from: IpAddr,
+    trusted_hops: Option<u8>,
 }
 
 impl<S> Logged<S> {
-    pub(crate) fn new(inner: S, log: Option<LogWriter>, from: IpAddr) -> Self {
-        Self { inner, log, from: from.to_canonical() }
+    /// Logs requests of a client that has connected from here, or through so many proxies that tell who it is.
+    pub(crate) fn new(inner: S, log: Option<LogWriter>, from: IpAddr, trusted_hops: Option<u8>) -> Self {
+        Self { inner, log, from: from.to_canonical(), trusted_hops }
     }
 }
 
@@ -53,7 +55,7 @@ where
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         // Boxed: without a log, a request carries one word more.
         let entry = self.log.as_ref().map(|log| {
-            let asked = Asked::of(&request, self.from);
+            let asked = Asked::of(&request, client(request.headers(), self.trusted_hops, self.from));
             Box::new(Entry { log: log.clone(), asked, answered: None, tunnelled: None })
         });
         LoggedFuture { answer: self.inner.call(request), entry }

@@ -104,6 +104,14 @@ where
     pub(crate) fn set(&self) -> &Set<E, P> {
         self.progress.balance.set()
     }
+
+    /// Ends the running attempt as a failure of its endpoint; the answer is not waited for any more.
+    pub(crate) fn fail(self: Pin<&mut Self>, kind: FailureKind) {
+        let Progress { balance, attempt, .. } = self.project().progress;
+        if let Some(attempt) = attempt.take() {
+            attempt.finish(balance.set(), Outcome::Failure(kind));
+        }
+    }
 }
 
 impl<E: Clone, P: Policy, C, M, Req> Progress<E, P, C, M, Req> {

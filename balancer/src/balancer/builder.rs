@@ -46,6 +46,7 @@ pub struct BalancerBuilder {
     admission: AdmissionLimits,
     endpoint: EndpointConfig,
     proxy: ProxyRules,
+    timeouts: Vec<(String, Duration)>,
     server: ServerConfig,
     names: Names,
     looked_up: (Duration, Duration),
@@ -79,6 +80,7 @@ impl Default for BalancerBuilder {
             admission: AdmissionLimits::default(),
             endpoint: EndpointConfig::default(),
             proxy: ProxyRules::default(),
+            timeouts: vec![("/health".into(), Self::DEFAULT_HEALTH_TIMEOUT)],
             server: ServerConfig::default(),
             names: Names::System(SystemResolver),
             looked_up: (Dns::FLOOR, Dns::CEILING),
@@ -97,6 +99,9 @@ impl BalancerBuilder {
     /// For how long the share of a replica that joins others grows: three seconds. Within them it makes its
     /// connections and warms its caches with a part of the load; longer would only keep the help from arriving.
     pub const DEFAULT_SLOW_START: Duration = Duration::from_secs(3);
+
+    /// How long the answer to a request for `/health` may take to begin: five seconds, as in the system that is replaced.
+    pub const DEFAULT_HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
 
     /// Sets the address to listen on, such as `0.0.0.0:8000`; port 0 takes a free one.
     #[must_use]
@@ -190,6 +195,15 @@ impl BalancerBuilder {
         self
     }
 
+    /// Sets how long the answers to requests for certain paths may take to begin, all attempts together. What takes longer is
+    /// answered with 504, and counts against the replica that was asked last. [`Self::DEFAULT_HEALTH_TIMEOUT`] for `/health`
+    /// unless told; other paths have what [`EndpointConfig::progress_timeout`] gives each attempt.
+    #[must_use]
+    pub fn timeouts_at<T: Into<String>>(mut self, timeouts: impl IntoIterator<Item = (T, Duration)>) -> Self {
+        self.timeouts = timeouts.into_iter().map(|(path, timeout)| (path.into(), timeout)).collect();
+        self
+    }
+
     /// Adds `martello-endpoint` and `martello-tries` to every answer. Off by default: where replicas are is
     /// nobody's business outside.
     #[must_use]
@@ -219,10 +233,17 @@ impl BalancerBuilder {
         self
     }
 
-    /// Sets what is told to replicas about clients.
+    /// Sets how many proxies before this one are believed ([`ProxyRules::trusted_hops`]).
     #[must_use]
-    pub fn proxy(mut self, rules: ProxyRules) -> Self {
-        self.proxy = rules;
+    pub fn trusted_hops(mut self, count: u8) -> Self {
+        self.proxy.trusted_hops = Some(count);
+        self
+    }
+
+    /// Tells replicas who asked by `Forwarded` (RFC 7239), too.
+    #[must_use]
+    pub fn with_forwarded(mut self) -> Self {
+        self.proxy.forwarded = true;
         self
     }
 
@@ -327,6 +348,7 @@ impl BalancerBuilder {
             replicas,
             paths: self.paths,
             proxy: self.proxy,
+            timeouts: self.timeouts.into(),
             server,
             stats: ConnectionStats::new(),
             gate,

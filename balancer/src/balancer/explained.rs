@@ -11,7 +11,7 @@ use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower::Service;
 
-use super::HttpBalance;
+use super::timely::{Timely, TimelyFuture};
 use crate::{Body, Error, ErrorKind, Fault, Stage, retry::is_of_a_failing_endpoint};
 
 /// Turns a failure while no replica works into [`ErrorKind::NoEndpoint`]: that the last guess among
@@ -21,11 +21,11 @@ use crate::{Body, Error, ErrorKind, Fault, Stage, retry::is_of_a_failing_endpoin
 /// it is: nobody else knows yet whether the replica or the request is at fault.
 #[derive(Debug, Clone)]
 pub(super) struct Explained {
-    balance: HttpBalance,
+    balance: Timely,
 }
 
 impl Explained {
-    pub(super) fn new(balance: HttpBalance) -> Self {
+    pub(super) fn new(balance: Timely) -> Self {
         Self { balance }
     }
 }
@@ -47,7 +47,7 @@ impl Service<Request<Body>> for Explained {
 pin_project! {
     pub(super) struct ExplainedFuture {
         #[pin]
-        answer: <HttpBalance as Service<Request<Body>>>::Future,
+        answer: TimelyFuture,
     }
 }
 
@@ -57,7 +57,7 @@ impl Future for ExplainedFuture {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut answer = self.project().answer;
         let result = ready!(answer.as_mut().poll(cx));
-        let set = answer.as_ref().get_ref().set();
+        let set = answer.as_ref().get_ref().answer().set();
         let error = match result {
             Ok(response) if is_of_a_failing_endpoint(&response) && set.is_given_up() => {
                 let told = Error::new(
@@ -67,7 +67,7 @@ impl Future for ExplainedFuture {
                 return Poll::Ready(Err(told.at(Stage::ResponseStarted)));
             }
             Ok(response) => return Poll::Ready(Ok(response)),
-            Err(error) => Error::from(error),
+            Err(error) => error,
         };
         if error.fault() != Fault::Upstream || !set.view().is_outage() {
             return Poll::Ready(Err(error));

@@ -9,6 +9,7 @@ mod hand_over;
 mod listener;
 mod replicas;
 mod status;
+mod timely;
 mod upstream;
 
 use std::{future::Future, net::SocketAddr, os::fd::AsFd, sync::Arc};
@@ -20,6 +21,7 @@ use self::{
     explained::Explained,
     front::Front,
     hand_over::HandOver,
+    timely::{PathTimeouts, Timely},
 };
 pub use self::{
     admission::{AdmissionCounts, AdmissionLimits},
@@ -67,6 +69,7 @@ pub struct Balancer {
     replicas: Replicas,
     paths: StatusPaths,
     proxy: ProxyRules,
+    timeouts: PathTimeouts,
     server: ServerConfig,
     stats: ConnectionStats,
     gate: Gate,
@@ -144,14 +147,15 @@ impl Balancer {
             self.tasks.spawn(server::serve(listener, api, limits, stats, std::future::pending()));
         }
         let (status, paths) = (self.status(), Arc::new(self.paths));
-        let (balance, rules, gate) = (Explained::new(self.balance), self.proxy, self.gate);
+        let balance = Explained::new(Timely::new(self.balance, self.timeouts));
+        let (rules, gate) = (self.proxy, self.gate);
         let log = self.log;
         // The log looks at fields.
         let keep = if log.is_some() { Keep::Map } else { Keep::Verbatim };
         let front = |peer: SocketAddr| {
             let proxy = Proxy::new(balance.clone(), peer, rules);
             let front = Front::new(Admission::new(proxy, gate.clone()), Arc::clone(&paths), status.clone());
-            Logged::new(front, log.clone(), peer.ip())
+            Logged::new(front, log.clone(), peer.ip(), rules.trusted_hops)
         };
         let (notice, grace) = (self.server.drain_notice, self.server.drain_grace);
         let listener = self.listener.as_fd().try_clone_to_owned();

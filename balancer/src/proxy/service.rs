@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use tower::Service;
 
-use super::forwarded::{ForwardedFor, Peer};
+use super::forwarded::Peer;
 use super::future::ProxyFuture;
 use super::{Via, hop_by_hop, max_forwards};
 use crate::h1::Body;
@@ -14,8 +14,16 @@ use crate::h1::Body;
 /// What a proxy may do one way or the other.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ProxyRules {
-    /// What is done with the `X-Forwarded-For` that a request brings along. Default: [`ForwardedFor::Append`].
-    pub forwarded_for: ForwardedFor,
+    /// How many proxies stand before this one and are believed, each of which has added an entry to `X-Forwarded-For`. What
+    /// stands before these entries is the client's own invention and goes no further, nor does a `Forwarded` that came;
+    /// `X-Real-IP` is who asked the first of the proxies, and `X-Forwarded-Proto` is what they say. 0 is right where
+    /// clients come from the open network. With any other number clients must have no way past the proxies.
+    ///
+    /// Default: none is believed, but what came passes on as it is with the client's address behind it, as nginx's
+    /// `$proxy_add_x_forwarded_for` does: what to believe of the list is for the replicas to know.
+    pub trusted_hops: Option<u8>,
+    /// Whether replicas are told who asked by `Forwarded` (RFC 7239), too. Default: no.
+    pub forwarded: bool,
     /// The name under which the proxy appears in the `Via` of requests and answers. Default: none; it does not appear,
     /// as nginx does not.
     pub via: Option<Via>,
@@ -57,7 +65,7 @@ pub struct Proxy<S> {
 impl<S> Proxy<S> {
     /// Wraps the service that answers the client at `peer`.
     pub fn new(service: S, peer: SocketAddr, rules: ProxyRules) -> Self {
-        Self { service, peer: Peer::new(peer), rules }
+        Self { service, peer: Peer::new(peer, &rules), rules }
     }
 
     /// Returns the wrapped service.
@@ -96,7 +104,7 @@ where
         if let Some(via) = &self.rules.via {
             via.sign(request.version(), request.headers_mut());
         }
-        self.peer.tell_in(&mut request, self.rules.forwarded_for);
+        self.peer.tell_in(&mut request, &self.rules);
         ProxyFuture::forwarded(self.service.call(request), self.rules.via)
     }
 }

@@ -195,6 +195,16 @@ pub(super) struct LimitArgs {
     /// Seconds that a replica may take for its answer, and for each pause within it.
     #[arg(long, env = "MARTELLO_UPSTREAM_TIMEOUT", value_name = "SECONDS", value_parser = seconds)]
     upstream_timeout: Option<Duration>,
+    /// Seconds that the answer to a request for a path may take to begin, whatever is tried; 0 removes the limit. Repeatable.
+    #[arg(
+        long,
+        env = "MARTELLO_TIMEOUT_AT",
+        value_name = "PATH=SECONDS",
+        value_delimiter = ',',
+        value_parser = path_timeout,
+        default_value = "/health=5"
+    )]
+    timeout_at: Vec<(String, Duration)>,
     /// Seconds that an unused connection to a replica is kept: fewer than the replica keeps it.
     #[arg(long, env = "MARTELLO_UPSTREAM_IDLE", value_name = "SECONDS", value_parser = seconds)]
     upstream_idle: Option<Duration>,
@@ -215,7 +225,8 @@ impl LimitArgs {
         let (mut endpoint, mut server) = (self.endpoint(), self.server());
         wire.endpoint(&mut endpoint);
         wire.server(&mut server);
-        builder.admission(self.admission()).endpoint(endpoint).server(server)
+        let timeouts = self.timeout_at.iter().filter(|(_, timeout)| !timeout.is_zero()).cloned();
+        builder.admission(self.admission()).endpoint(endpoint).server(server).timeouts_at(timeouts)
     }
 
     fn admission(&self) -> AdmissionLimits {
@@ -270,6 +281,13 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
 
+fn path_timeout(text: &str) -> Result<(String, Duration), String> {
+    match text.rsplit_once('=') {
+        Some((path, after)) if path.starts_with('/') => Ok((path.to_owned(), seconds(after)?)),
+        _ => Err("write it as a path and seconds, such as /health=5".to_owned()),
+    }
+}
+
 fn statuses(text: &str) -> Result<RangeInclusive<u16>, String> {
     let status = |text: &str| text.parse().ok().filter(|status| (100..=599).contains(status));
     let (first, last) = text.split_once('-').unwrap_or((text, text));
@@ -285,6 +303,10 @@ mod tests {
 
     #[test]
     fn times_and_statuses_are_read_as_people_write_them() {
+        assert_eq!(path_timeout("/a=b=0.5"), Ok(("/a=b".to_owned(), Duration::from_millis(500))));
+        for wrong in ["", "/health", "5", "health=5", "/health=", "/health=soon"] {
+            assert!(path_timeout(wrong).is_err(), "{wrong}");
+        }
         assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
         for wrong in ["", "soon", "-1", "NaN", "inf", "1e300"] {
             assert!(seconds(wrong).is_err(), "{wrong}");

@@ -25,6 +25,13 @@ pub(super) struct WireArgs {
     /// Name of this balancer in the Via of requests and answers; none leaves Via as it came.
     #[arg(long, env = "MARTELLO_VIA", value_name = "NAME")]
     via: Option<Via>,
+    /// Proxies before this one, such as one that ends TLS, whose word on the client is taken; 0 where clients come directly.
+    /// Unless told, what came passes on with the client's address behind it, for replicas to judge.
+    #[arg(long, env = "MARTELLO_TRUSTED_HOPS", value_name = "COUNT")]
+    trusted_hops: Option<u8>,
+    /// Tell replicas who asked by Forwarded (RFC 7239), beside X-Forwarded-For.
+    #[arg(long, env = "MARTELLO_FORWARDED")]
+    forwarded: bool,
     /// The largest head of a request, in bytes.
     #[arg(long, env = "MARTELLO_MAX_HEAD", value_name = "BYTES")]
     max_head: Option<usize>,
@@ -63,11 +70,14 @@ pub(super) struct WireArgs {
 const MOST_FIELDS: i64 = Limits::MAX_FIELDS as i64;
 
 impl WireArgs {
-    pub(super) fn apply(&self, builder: BalancerBuilder) -> BalancerBuilder {
-        match self.via {
-            Some(name) => builder.via(name),
-            None => builder,
+    pub(super) fn apply(&self, mut builder: BalancerBuilder) -> BalancerBuilder {
+        if let Some(name) = self.via {
+            builder = builder.via(name);
         }
+        if let Some(count) = self.trusted_hops {
+            builder = builder.trusted_hops(count);
+        }
+        if self.forwarded { builder.with_forwarded() } else { builder }
     }
 
     pub(super) fn endpoint(&self, config: &mut EndpointConfig) {
