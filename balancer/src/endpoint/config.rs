@@ -19,8 +19,9 @@ pub struct EndpointConfig {
     /// that a worker may have over a single replica without making a connection for each request; beyond that
     /// connections are closed after use.
     pub max_idle: usize,
-    /// The largest answer of known length that is held until it is whole, in bytes. Default: 64 KiB. A held
-    /// answer cannot be cut off half way to the client; a larger one streams.
+    /// The largest answer that is held until it is whole, in bytes. Default: 64 KiB. A held answer cannot be cut off half way
+    /// to the client; a larger one streams, and so does one that comes in chunks, unless it declares itself to be that
+    /// of a pure function and can be asked for again.
     pub held_response: usize,
     /// Limits on the heads of answers. Default: [`Limits::for_responses`].
     pub limits: Limits,

@@ -9,6 +9,7 @@ mod config;
 mod connection;
 mod exchange;
 mod failure;
+mod held;
 mod pool;
 mod service;
 mod under_way;

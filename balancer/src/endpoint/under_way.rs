@@ -13,11 +13,12 @@ use super::answer::{Answer, Upload};
 use super::config::EndpointConfig;
 use super::connection::Connection;
 use super::failure;
+use super::held::Held;
 use super::pool::Pool;
 use crate::error::{Error, ErrorKind, Stage};
 use crate::h1::{
-    Body, Decoder, Expect, Failure, Framing, HeadScan, Outgoing, Ready, RequestMethod, Rules, Tunnel,
-    Violation, response, response::ResponseHead,
+    Body, Decoder, Expect, Failure, Framing, HeadScan, Outgoing, RequestMethod, Rules, Tunnel, Violation,
+    response, response::ResponseHead,
 };
 use crate::interim;
 
@@ -38,6 +39,8 @@ pub(super) struct UnderWay {
     interim: usize,
     /// How the answer's body ends, once the head has come.
     framing: Option<Framing>,
+    /// Boxed: few answers come in chunks and are held nevertheless.
+    held: Option<Box<Held>>,
     /// Bytes received, of any answer.
     received: u64,
     /// What had been sent and received when the alarm was set.
@@ -53,6 +56,7 @@ impl UnderWay {
             scan: HeadScan::default(),
             interim: 0,
             framing: None,
+            held: None,
             received: 0,
             progress: None,
         }
@@ -143,9 +147,8 @@ impl UnderWay {
             if !self.read_head(connection, pool)? {
                 return Ok(None);
             }
-            let Some(&ResponseHead { status, framing, .. }) = connection.heads.came() else {
-                return Ok(None);
-            };
+            let Some(head) = connection.heads.came() else { return Ok(None) };
+            let (status, framing) = (head.status, head.framing);
             if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
                 self.interim += 1;
                 if self.interim > INTERIM_ANSWERS {
@@ -156,7 +159,14 @@ impl UnderWay {
                 }
             } else {
                 self.framing = Some(framing);
+                if framing == Framing::Chunked && head.fields.is_pure() && pool.config.held_response > 0 {
+                    self.held = Some(Box::new(Held::new(&pool.config)?));
+                }
             }
+        }
+        if let Some(held) = &mut self.held {
+            let is_released = held.take_in(connection.buffer())?;
+            return Ok(if is_released { connection.heads.take() } else { None });
         }
         let wanted = self.framing.map_or(0, |framing| held(framing, &pool.config));
         Ok(if connection.buffer().len() >= wanted { connection.heads.take() } else { None })
@@ -192,7 +202,7 @@ impl UnderWay {
     fn expected(&self, connection: &Connection) -> Expect {
         match self.framing {
             Some(Framing::Length(length)) => Expect::Total(usize::try_from(length).unwrap_or(usize::MAX)),
-            _ if connection.reader.buffer.is_empty() => Expect::Head,
+            None if connection.reader.buffer.is_empty() => Expect::Head,
             _ => Expect::Stream,
         }
     }
@@ -217,15 +227,20 @@ impl UnderWay {
             return Ok(head.with(Body::from(content)));
         }
         let broken = |violation: Violation| violation.in_response();
-        let mut decoder = Decoder::new(framing, pool.config.limits.body_bytes).map_err(broken)?;
-        let Ready { content, trailers } = decoder.decode_ready(connection.buffer()).map_err(broken)?;
-        if decoder.is_done() && trailers.is_none() {
+        let (decoder, ready) = match self.held.take() {
+            Some(held) => held.release(),
+            None => {
+                let mut decoder = Decoder::new(framing, pool.config.limits.body_bytes).map_err(broken)?;
+                let ready = decoder.decode_ready(connection.buffer()).map_err(broken)?;
+                (decoder, ready)
+            }
+        };
+        if decoder.is_done() && ready.trailers.is_none() {
             if keep_alive && written {
                 pool.put(connection);
             }
-            return Ok(head.with(Body::from(content)));
+            return Ok(head.with(Body::from(ready.content)));
         }
-        let ready = Ready { content, trailers };
         let answer = Answer::new(connection, Arc::clone(pool), decoder, ready, upload, keep_alive);
         Ok(head.with(Body::stream(answer)))
     }

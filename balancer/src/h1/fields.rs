@@ -46,6 +46,14 @@ pub(crate) enum Fields {
 }
 
 impl Fields {
+    /// Returns whether an answer declares its request a pure function.
+    pub(crate) fn is_pure(&self) -> bool {
+        match self {
+            Self::Map(fields) => fields.get("martello-pure").is_some_and(|value| value == "?1"),
+            Self::Verbatim(fields) => fields.is_pure(),
+        }
+    }
+
     /// Returns them as a map, for whoever has to look at them after all.
     pub(crate) fn into_map(self) -> HeaderMap {
         match self {
