@@ -31,9 +31,10 @@ impl Told {
             Some(invented) if proxies > 0 => drop(hops.drain(..invented)),
             _ => return Self::default(),
         }
-        let by_tls =
-            fields.get(FORWARDED_PROTO).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"https"));
-        Self { hops, by_tls }
+        // Were there several, the client's own would come first.
+        let schemes = joined(fields, &FORWARDED_PROTO);
+        let scheme = schemes.rsplit(|byte| *byte == b',').next().map(<[u8]>::trim_ascii);
+        Self { hops, by_tls: scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"https")) }
     }
 
     /// Returns who asked the first of them, if it says so.
@@ -102,6 +103,8 @@ mod tests {
         );
         check(&[list, proto], 4, &[], "", false);
         check(&[proto], 1, &[], "", false);
+        let added = [list, ("x-forwarded-proto", "https"), ("x-forwarded-proto", "http")];
+        check(&added, 1, &["2.2.2.2"], "2.2.2.2", false);
         let lines = [("x-forwarded-for", "6.6.6.6"), ("x-forwarded-for", ", 1.1.1.1,,unknown ,")];
         check(&lines, 2, &["1.1.1.1", "unknown"], "1.1.1.1", false);
         check(&lines, 1, &["unknown"], "", false);
