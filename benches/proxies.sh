@@ -80,15 +80,17 @@ frontend all
     bind 127.0.0.1:$((PORT + 2)) backlog 4096
     default_backend replicas
 backend replicas
-    server one 127.0.0.1:$PORT pool-max-conn 1024
+    server one 127.0.0.1:$PORT pool-max-conn 1024 pool-purge-delay 60s
 CONF
     start haproxy $((PORT + 2)) haproxy -f "$work/haproxy.cfg" -db
     order+=(haproxy)
 else
     echo "left out: HAProxy (it is not installed)"
 fi
-# One thread for everything, as the others have: nothing that it does for a request is left out.
-start balancer $((PORT + 3)) "$BIN" balance --listen "127.0.0.1:$((PORT + 3))" --upstream "127.0.0.1:$PORT" --workers 1
+# One thread for everything, as the others have: nothing that it does for a request is left out. Unused connections to the
+# upstream are kept for nginx's 60 s by all three: a shorter time would end them in the rounds of the others.
+start balancer $((PORT + 3)) "$BIN" balance --listen "127.0.0.1:$((PORT + 3))" --upstream "127.0.0.1:$PORT" --upstream-idle 60 \
+    --workers 1
 order+=(balancer)
 
 # ===== measuring =====
